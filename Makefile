@@ -1,0 +1,38 @@
+# felixpy and birdpy. `make lab` runs the main job, `make test` proves it; `make help` lists the rest.
+# Variables: PYTHON (3.11 or newer), ARGS="--no-install" (lab, test: install nothing, say what is missing).
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+TOPOLOGY ?= containerlab/quickstart.clab.yml
+
+.DEFAULT_GOAL := help
+.PHONY: help venv lab clean-lab check test bench lock fmt
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | column -t -s:
+
+venv: $(VENV)/installed  ## a virtual environment with the locked dependencies
+
+$(VENV)/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"Python 3.11 or newer is needed, this is {v.major}.{v.minor}; name another one: make PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the locked Python packages into $(VENV)" >&2
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+check: venv  ## lint, types, architecture, unit tests and laws; under a minute
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q -n 2 tests/unit tests/laws tests/architecture
+
+lock:  ## write requirements.lock anew from pyproject.toml
+	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --extra dev --generate-hashes \
+	  --no-header --no-annotate pyproject.toml -o requirements.lock
+
+fmt: venv  ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .

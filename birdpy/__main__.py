@@ -1,0 +1,5 @@
+"""`python -m birdpy` is `birdpy`."""
+
+from birdpy.cli.main import main
+
+main()

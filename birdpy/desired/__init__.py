@@ -1,0 +1,1 @@
+"""Pure: what the kernel and each peer should hold."""

@@ -1,0 +1,1 @@
+"""Edge: the only code that speaks with ExaBGP."""

@@ -1,0 +1,57 @@
+"""One BGP session that this node should have: the noun from policy/sessions to exabgp/configfile. Pure."""
+
+from dataclasses import dataclass
+
+from felixpy.model.addresses import Address, Asn, Family, Prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Everything about a session that we would correct if it differed. One per peer address."""
+
+    name: str  # Mesh_10_0_0_2 | Global_… | Node_… | Local_Workload_…
+    address: Address  # of the peer
+    port: int  # that we dial
+    local_as: Asn
+    peer_as: Asn
+    source_address: Address | None  # None: the kernel chooses
+    families: frozenset[Family]
+    passive: bool = False
+    ttl_security: int | None = None  # hop count (RFC 5082); None: off
+    multihop: bool = True
+    password: str | None = None  # never printed, logged or shown
+    graceful_restart_s: int = 120
+    hold_time_s: int = 90
+    keepalive_s: int = 30
+    next_hop_mode: str = "Auto"  # Auto | Self | Keep
+    allowed_local_as: int = 0
+    route_reflector_client: bool = False
+    cluster_id: Address | None = None  # ours, when we reflect to this peer
+    filters: tuple[str, ...] = ()
+    held_down: str | None = None  # the reason why this session is kept out of ExaBGP's configuration
+    max_prefix: int = 10000
+    max_prefix_action: str = "restart"  # restart | warn
+    cluster_node: str = ""  # the node of the cluster that owns `address`, when one does
+    reachable_by: Address | None = None
+
+    @property
+    def external(self) -> bool:
+        """eBGP: the peer's AS is not ours."""
+        return self.peer_as != self.local_as
+
+    def __repr__(self) -> str:
+        return f"Session({self.name}, {self.address}, AS {self.peer_as})"
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """This node as a BGP speaker, with all its sessions and what export needs to know."""
+
+    node: str
+    router_id: Address
+    local_as: Asn
+    listen_port: int
+    listen_addresses: tuple[Address, ...]
+    sessions: tuple[Session, ...]
+    cluster_id: Address | None = None
+    own_blocks: tuple[Prefix, ...] = ()

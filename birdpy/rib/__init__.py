@@ -1,0 +1,1 @@
+"""Pure: paths by prefix, the best of them, and why."""

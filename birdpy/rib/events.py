@@ -1,0 +1,117 @@
+"""What a peer did, as ExaBGP tells it: the nouns between exabgp/decode and policy/imports. Pure."""
+
+from dataclasses import dataclass, field
+
+from birdpy.rib.path import Attributes
+from felixpy.model.addresses import Address, Family, Prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """One announced prefix of an UPDATE; `next_hop` None when the UPDATE had none (a fault)."""
+
+    prefix: Prefix
+    next_hop: Address | None
+    path_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unreach:
+    """One withdrawn prefix of an UPDATE."""
+
+    prefix: Prefix
+    path_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One UPDATE message: all announced prefixes share `attributes`."""
+
+    peer: Address
+    announced: tuple[Reach, ...] = ()
+    withdrawn: tuple[Unreach, ...] = ()
+    attributes: Attributes = Attributes()
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The peer's OPEN message."""
+
+    peer: Address
+    router_id: int
+    asn: int
+    hold_time: int  # seconds, as proposed
+    families: frozenset[Family] = frozenset()
+    graceful_restart_s: int | None = None  # None: capability 64 not offered
+    restarting: bool = False  # R bit
+    forwarding_kept: frozenset[Family] = frozenset()  # F bit per family
+    route_refresh: bool = False
+    enhanced_refresh: bool = False
+    add_path: frozenset[Family] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """The session is established."""
+
+    peer: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """The session is not established any more, or an attempt ended."""
+
+    peer: Address
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfRib:
+    """The peer has sent all it has of one family (RFC 4724 §2)."""
+
+    peer: Address
+    family: Family
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """The peer asks for everything again ("query"), or brackets its answer ("begin", "end", RFC 7313)."""
+
+    peer: Address
+    family: Family
+    subtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notified:
+    """A NOTIFICATION, sent or received."""
+
+    peer: Address
+    sent: bool
+    code: int
+    subcode: int
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Overflow:
+    """The bridge had to drop lines: everything known of every peer must be asked for again."""
+
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True)
+class Acked:
+    """ExaBGP's bare answer to the oldest command without an answer."""
+
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """ExaBGP says that it stops."""
+
+    reason: str = field(default="shutdown")
+
+
+Event = Update | Opened | Up | Down | EndOfRib | Refresh | Notified | Overflow | Acked | Shutdown

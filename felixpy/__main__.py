@@ -1,0 +1,5 @@
+"""`python -m felixpy` is `felixpy`."""
+
+from felixpy.cli.main import main
+
+main()

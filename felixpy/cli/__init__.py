@@ -1,0 +1,1 @@
+"""Join: one file per noun that a user types."""

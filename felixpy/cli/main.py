@@ -1,0 +1,36 @@
+"""`felixpy`: the list of its commands, and nothing else."""
+
+import click
+
+from felixpy.show.lazy import LazyGroup, Verb, run
+
+VERBS = {
+    "run": Verb("felixpy.cli.run:run", "the agent: keep this node's kernel as its pods need it"),
+    "routes": Verb("felixpy.cli.routes:routes", "a node's routes: wanted, installed, from whom and why"),
+    "get": Verb("felixpy.cli.resources:get", "list resources, or print one"),
+    "apply": Verb("felixpy.cli.resources:apply", "store resources from a file, a folder or stdin"),
+    "delete": Verb("felixpy.cli.resources:delete", "remove a resource"),
+    "ipam": Verb("felixpy.cli.ipam:ipam", "address blocks: show, check, release, why"),
+    "pod": Verb("felixpy.cli.pod:pod", "pods made by hand: add, delete, list"),
+    "lab": Verb("felixpy.cli.lab:lab", "a containerlab topology in network namespaces"),
+    "cni": Verb("felixpy.cli.cni:cni", "the CNI plugin, for container runtimes"),
+    "completion": Verb("felixpy.cli.completion:completion", "shell completion for bash, zsh or fish"),
+}
+
+
+@click.group(cls=LazyGroup, verbs=VERBS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="felixpy")
+def felixpy() -> None:
+    """Pod networking as plain layer-3 routing: one route per pod, no bridge, no tunnel, no NAT.
+
+    \b
+    Examples:
+      felixpy routes --node n1
+      felixpy lab deploy -t containerlab/quickstart.clab.yml
+      felixpy pod add web --node n1
+    """
+
+
+def main() -> None:
+    """Entry point of the `felixpy` script."""
+    run(felixpy, "felixpy")

@@ -1,0 +1,1 @@
+"""Edge: the CNI plugin (C shim and its Python twin) and its server inside the agent."""

@@ -1,0 +1,1 @@
+"""Shared: what every daemon has: logs, signals, metrics, health, a status socket."""

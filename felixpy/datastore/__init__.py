@@ -1,0 +1,1 @@
+"""Edge, shared: where resources come from and go to. `source` is the seam."""

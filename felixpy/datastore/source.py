@@ -1,0 +1,50 @@
+"""The seam: what every datastore can do. `files` and `kubernetes` implement it; one contract suite runs on both."""
+
+from collections.abc import AsyncIterator, Collection
+from typing import Protocol, TypeVar
+
+from felixpy.model.resources import Resource, Spec
+from felixpy.model.snapshot import Event, Listed
+
+S = TypeVar("S", bound=Spec)
+
+
+class Datastore(Protocol):
+    """Resources by kind and name, with compare-and-swap. Names are `name` or `namespace/name`.
+
+    Every call may raise Unreachable. A write merges the fields we know into what is stored, so fields that we do
+    not know survive.
+    """
+
+    @property
+    def target(self) -> str:
+        """Where this is, for people: `files:/var/lib/felixpy/store`."""
+        ...
+
+    async def get(self, kind: type[S], name: str) -> Resource[S] | None:
+        """The object, or None when there is none. InvalidResource when it cannot be decoded."""
+        ...
+
+    async def list(self, kind: type[Spec]) -> Listed:
+        """All objects of one kind, and those that cannot be decoded."""
+        ...
+
+    async def create(self, resource: Resource[S]) -> Resource[S]:
+        """Store a new object; Conflict when the name is taken. Returns it with uid and version filled in."""
+        ...
+
+    async def update(self, resource: Resource[S]) -> Resource[S]:
+        """Replace exactly the object that was read (version, uid, digest); Conflict when it is another by now."""
+        ...
+
+    async def delete(self, resource: Resource[S]) -> None:
+        """Remove exactly the object that was read; Conflict when it is another by now; success when it is gone."""
+        ...
+
+    def watch(self, kinds: Collection[type[Spec]]) -> AsyncIterator[Event]:
+        """Listed for each kind first, then changes as they happen, for ever. A lost watch is listed again."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of descriptors and connections."""
+        ...

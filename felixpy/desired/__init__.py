@@ -1,0 +1,1 @@
+"""Pure: what the kernel should hold for this node's pods."""

@@ -1,0 +1,1 @@
+"""Edge, shared: the only code that touches Linux networking."""

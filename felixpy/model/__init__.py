@@ -1,0 +1,1 @@
+"""Nouns, shared by both daemons. Nothing here reads, writes or waits."""

@@ -1,0 +1,86 @@
+"""Addresses and prefixes: the standard library's own immutable values, named once. Pure.
+
+Always parsed from text: `ip_address(7)` is 0.0.0.7 and `ip_network(True)` is 0.0.0.1/32, so a number in a
+JSON document would slip through.
+"""
+
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    Address = IPv4Address | IPv6Address
+    Prefix = IPv4Network | IPv6Network
+else:
+    # msgspec decodes a field into one custom type, never into a union of two; the common base class of the
+    # standard library is that one type at run time, and `isinstance(value, Prefix)` works as expected.
+    from ipaddress import _BaseAddress as Address
+    from ipaddress import _BaseNetwork as Prefix
+
+Family = Literal[4, 6]
+
+
+class Asn(int):
+    """An autonomous system number, 1..4294967295 (RFC 6793); 0 never names a peer (RFC 7607)."""
+
+
+def parse_address(text: object) -> Address:
+    """The address that `text` spells; ValueError with the reason when it spells none."""
+    if not isinstance(text, str):
+        raise ValueError(f"an address is text, not {text!r}")
+    return ip_address(text.strip())
+
+
+def parse_prefix(text: object) -> Prefix:
+    """The prefix that `text` spells, e.g. `10.65.0.0/26`; ValueError when host bits are set or it is none."""
+    if not isinstance(text, str):
+        raise ValueError(f"a prefix is text, not {text!r}")
+    return ip_network(text.strip(), strict=True)
+
+
+def parse_asn(value: object) -> Asn:
+    """An AS number from an integer, from decimal text, or from asdot text such as `1.10` (RFC 5396).
+
+    ValueError for 0, for anything above 4294967295, and for a float: YAML turns an unquoted 1.10 into 1.1.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError(f"an AS number is an integer or quoted text, not {value!r}")
+    if isinstance(value, str) and "." in value:
+        high, _, low = value.partition(".")
+        if not (high.isdecimal() and low.isdecimal() and int(high) < 65536 and int(low) < 65536):
+            raise ValueError(f"{value!r} is not an AS number: asdot is two numbers below 65536")
+        number = (int(high) << 16) + int(low)
+    else:
+        try:
+            number = int(value)
+        except ValueError:
+            raise ValueError(f"{value!r} is not an AS number") from None
+    if not 1 <= number <= 0xFFFFFFFF:
+        raise ValueError(f"AS {number} is outside 1..4294967295")
+    return Asn(number)
+
+
+def host_prefix(address: Address) -> Prefix:
+    """The /32 or /128 that holds exactly this address."""
+    if isinstance(address, IPv4Address):
+        return IPv4Network(address)
+    return IPv6Network(address)
+
+
+def contains(outer: Prefix, inner: Prefix) -> bool:
+    """Whether `inner` is `outer` or lies inside it; False across families."""
+    if isinstance(outer, IPv4Network) and isinstance(inner, IPv4Network):
+        return inner.subnet_of(outer)
+    if isinstance(outer, IPv6Network) and isinstance(inner, IPv6Network):
+        return inner.subnet_of(outer)
+    return False
+
+
+def family(value: Address | Prefix) -> Family:
+    """4 or 6."""
+    return 4 if isinstance(value, IPv4Address | IPv4Network) else 6
+
+
+__all__ = [
+    "Address", "Asn", "Family", "IPv4Address", "IPv4Network", "IPv6Address", "IPv6Network", "Prefix",
+    "contains", "family", "host_prefix", "parse_address", "parse_asn", "parse_prefix",
+]  # fmt: skip

@@ -1,0 +1,75 @@
+"""What a kernel route is, without any kernel. Pure."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NewType
+
+from felixpy.model.addresses import Address, Prefix
+
+Device = NewType("Device", str)  # an interface name, at most 15 bytes (IFNAMSIZ)
+
+MAIN_TABLE = 254  # RT_TABLE_MAIN
+LOCAL_METRIC_IPV6 = 512  # the kernel turns an IPv6 metric of 0 into 1024, so local routes name theirs
+BGP_METRIC = 1024  # Calico's normal route priority
+
+
+class RouteKind(Enum):
+    """How the kernel delivers."""
+
+    LOCAL = "local"  # straight onto a pod's veth: scope link
+    LEARNED = "learned"  # by way of one or several next hops
+    BLACKHOLE = "blackhole"  # drop: no longer prefix claims it
+
+
+@dataclass(frozen=True, slots=True)
+class RouteKey:
+    """What the kernel lets exist once: two routes with one key are one route."""
+
+    prefix: Prefix
+    table: int = MAIN_TABLE
+    metric: int = 0  # lower wins; IPv6 0 becomes 1024 in the kernel, so never ask for it
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Hop:
+    """One way out of a LEARNED route."""
+
+    via: Address
+    device: Device
+    weight: int = 1  # 1..256; the share of flows among the hops of one route
+    onlink: bool = False  # RTNH_F_ONLINK: believe that `via` is on `device` although no route says so
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a route comes from: provenance, carried from the source to the command line."""
+
+    kind: str  # "pod" | "block" | "peer" | "reachable-by"
+    name: str  # the pod `namespace/name`, the block's affinity, the peer's session name
+    peer: Address | None = None
+    as_path: tuple[int, ...] = ()
+    rule: str = ""  # the rule or round that decided
+    since: float = 0.0  # Unix seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Everything about a route that we would correct if it differed, and its origin, which we would not.
+
+    LOCAL has a device and no hops; LEARNED has hops, sorted; BLACKHOLE has neither.
+    """
+
+    key: RouteKey
+    kind: RouteKind
+    device: Device | None = None
+    hops: tuple[Hop, ...] = ()
+    origin: Origin | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        fits = {
+            RouteKind.LOCAL: self.device is not None and not self.hops,
+            RouteKind.LEARNED: self.device is None and bool(self.hops),
+            RouteKind.BLACKHOLE: self.device is None and not self.hops,
+        }
+        if not fits[self.kind]:
+            raise ValueError(f"a {self.kind.value} route does not fit its fields: {self}")

@@ -1,0 +1,42 @@
+"""The one shape of every outside state: read what is ours, carry out a plan."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from felixpy.model.errors import Refused
+from felixpy.reconcile.plan import Plan, diff
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Table(Protocol[K, V]):
+    """Part of the outside world of which we own some keys.
+
+    `read` returns only what is ours. `apply` writes (creates or replaces) and erases in one go, as fast as the
+    other side takes it; erasing what is gone succeeds; each key that the other side refuses is in the answer with
+    its reason and stops none of the others. Unreachable when the other side is not there at all.
+    """
+
+    async def read(self) -> Mapping[K, V]:
+        """What is ours, read from the other side now."""
+        ...
+
+    async def apply(self, plan: Plan[K, V]) -> Mapping[K, Refused]:
+        """Carry out `plan`; the refused keys."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[K, V]):
+    """What was tried, and which keys were refused."""
+
+    plan: Plan[K, V]
+    refused: Mapping[K, Refused]
+
+
+async def reconcile(desired: Mapping[K, V], table: Table[K, V], *, may_erase: bool) -> Outcome[K, V]:
+    """Bring `table` to `desired`; one refused key does not stop the others."""
+    plan = diff(desired, await table.read(), may_erase=may_erase)
+    return Outcome(plan, await table.apply(plan) if plan else {})

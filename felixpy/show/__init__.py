@@ -1,0 +1,1 @@
+"""Shared: printing tables and documents; finding the node that `--node` names."""
