@@ -9,9 +9,7 @@ VERBS = {
     "peers": Verb("birdpy.cli.peers:peers", "a node's BGP sessions and their state"),
     "rib": Verb("birdpy.cli.rib:rib", "every path, the best one, and the round that decided"),
     "explain": Verb("birdpy.cli.explain:explain", "one prefix from source to kernel, or what stopped it"),
-    "config": Verb(
-        "birdpy.cli.config:config", "the sessions and policy a node should have, from the datastore alone"
-    ),
+    "config": Verb("birdpy.cli.config:config", "the sessions and policy a node should have, from the datastore"),
     "completion": Verb("birdpy.cli.completion:completion", "shell completion for bash, zsh or fish"),
 }
 

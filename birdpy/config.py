@@ -1,0 +1,1 @@
+"""Join: Settings of the router: flag, environment, default."""

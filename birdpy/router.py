@@ -1,0 +1,1 @@
+"""Join: follow peers and datastore, settle kernel and peers."""

@@ -1,0 +1,1 @@
+"""Join: follow the datastore, settle the kernel."""

@@ -1,0 +1,1 @@
+"""Join: Settings of the agent: flag, environment, default."""
