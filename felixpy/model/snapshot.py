@@ -25,7 +25,7 @@ class Listed:
 
     kind: type[Spec]
     objects: Objects
-    broken: Mapping[str, InvalidResource] = NOTHING
+    broken: Mapping[str, InvalidResource] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,9 @@ Event = Listed | Put | Gone | Broken
 class Snapshot:
     """Every resource that was asked for. `after` gives a new snapshot and leaves this one as it is."""
 
-    kinds: Mapping[type[Spec], Objects] = NOTHING
+    kinds: Mapping[type[Spec], Objects] = field(default_factory=dict)
     listed: frozenset[type[Spec]] = frozenset()
-    problems: Problems = field(default=NOTHING)
+    problems: Problems = field(default_factory=dict)
 
     def of(self, kind: type[S]) -> Mapping[str, Resource[S]]:
         """The objects of one kind by name (`namespace/name` where it has one)."""
