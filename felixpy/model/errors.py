@@ -17,11 +17,14 @@ class InvalidResource(Trouble):
 
 
 class Refused(Trouble):
-    """The other side (kernel, ExaBGP) said no to one key. That key is tried again later; the others go on."""
+    """The other side (kernel, ExaBGP) said no to one key. That key is tried again later; the others go on.
 
-    def __init__(self, key: object, reason: str) -> None:
+    `code` is the kernel's errno where there is one, else 0.
+    """
+
+    def __init__(self, key: object, reason: str, code: int = 0) -> None:
         super().__init__(f"{key}: {reason}")
-        self.key, self.reason = key, reason
+        self.key, self.reason, self.code = key, reason, code
 
 
 class Unreachable(Trouble):
