@@ -1,0 +1,187 @@
+"""Keep one table as wanted for as long as a daemon runs. Pure but for awaits: the time is an argument.
+
+`reconcile` reads and compares the whole table. A Settler does that when it starts, when it is asked to, and on a
+timer; in between it works on the keys that were touched, so one more change costs its own work and not the table's.
+What it remembers of the table is only a guess to save that work: whatever a notification puts in doubt is written
+again or read again, and the timer stands behind the notifications.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Generic, TypeVar
+
+from felixpy.model.errors import Refused
+from felixpy.reconcile.plan import Plan, diff
+from felixpy.reconcile.retry import Retries, Standing
+from felixpy.reconcile.table import Outcome, Table
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Settler(Generic[K, V]):
+    """The wanted rows of one table, the keys in doubt, and when to look again. One task settles; any may mark."""
+
+    def __init__(self, table: Table[K, V], *, resync_s: float = 90.0) -> None:
+        self.table = table
+        self.resync_s = resync_s
+        self._desired: dict[K, V] = {}
+        self._held: dict[K, V] = {}  # last read, and what was applied since
+        self._dirty: set[K] = set()
+        self._doubted: set[K] = set()  # dirty, and `_held` says nothing about them
+        self._read_at = 0.0
+        self._must_read = True
+        self._might_erase = False
+        self._retries: Retries[K] = Retries()
+
+    @property
+    def desired(self) -> Mapping[K, V]:
+        """What is wanted."""
+        return MappingProxyType(self._desired)
+
+    @property
+    def held(self) -> Mapping[K, V]:
+        """What the table held when it was last read, and what was applied since: for status only."""
+        return MappingProxyType(self._held)
+
+    def want(self, desired: Mapping[K, V]) -> None:
+        """Everything that is wanted, now: what differs from before is dirty."""
+        for key in self._desired.keys() - desired.keys():
+            self.drop(key)
+        for key, value in desired.items():
+            self.put(key, value)
+
+    def put(self, key: K, value: V) -> None:
+        """One row is wanted, with this value."""
+        if key not in self._desired or self._desired[key] != value:
+            self._dirty.add(key)
+            self._retries.forgive(key)
+        self._desired[key] = value  # equal values may still differ in what does not count, such as their origin
+
+    def drop(self, key: K) -> None:
+        """One row is not wanted any more."""
+        if self._desired.pop(key, None) is not None:
+            self._dirty.add(key)
+            self._retries.forgive(key)
+
+    def changed(self, keys: Iterable[K], now: float) -> None:
+        """Someone else changed or removed these rows: written back, but not without end (reconcile/retry)."""
+        for key in keys:
+            if key in self._desired and key in self._held and key not in self._doubted:
+                self._retries.lost(key, now)
+            self._doubt(key)
+
+    def excuse(self, keys: Iterable[K]) -> None:
+        """The kernel itself may have changed these rows (their device went down or up): look again at once."""
+        for key in keys:
+            self._retries.forgive(key)
+            self._doubt(key)
+
+    def resync(self) -> None:
+        """Read the whole table at the next settling."""
+        self._must_read = True
+
+    def due_at(self) -> float:
+        """When there is something to do: 0 for now."""
+        if self._dirty or self._must_read:
+            return 0.0
+        return min(self._read_at + self.resync_s, self._retries.next_at())
+
+    def troubles(self, now: float) -> Iterator[tuple[K, Standing]]:
+        """The keys that are refused or contested."""
+        self._retries.forget(now)
+        return iter(tuple(self._retries.standing.items()))
+
+    def settled(self, keys: Iterable[K]) -> bool:
+        """Whether each of these keys was tried since it was last in doubt: it is as wanted, or it is refused."""
+        return not self._must_read and self._dirty.isdisjoint(keys)
+
+    def refused(self, keys: Iterable[K]) -> Mapping[K, Refused]:
+        """Why those of `keys` that are not as wanted are not."""
+        standing = self._retries.standing
+        return {key: standing[key].refused for key in keys if key in standing}
+
+    async def settle(self, now: float, *, may_erase: bool) -> Outcome[K, V]:
+        """Bring the table nearer to what is wanted; what was tried, and what was refused.
+
+        Without `may_erase` rows are written and none is erased. Unreachable leaves everything to be done again.
+        """
+        if may_erase and not self._might_erase:
+            self._must_read = True  # what could not be erased before is found by reading
+        self._might_erase = may_erase
+        self._retries.forget(now)
+        self._dirty |= self._retries.ripe(now)
+        try:
+            plan = await self._whole(now, may_erase) if self._reads(now) else self._touched(now, may_erase)
+            refused = await self.table.apply(plan) if plan else {}
+        except BaseException:
+            self._must_read = True
+            raise
+        self._note(plan, refused, now)
+        return Outcome(plan, refused)
+
+    def _doubt(self, key: K) -> None:
+        if key in self._desired or key in self._held:
+            self._dirty.add(key)
+            self._doubted.add(key)
+        else:
+            self._must_read = True  # a row that looks like ours and that we do not know
+
+    def _reads(self, now: float) -> bool:
+        return self._must_read or now >= self._read_at + self.resync_s
+
+    async def _whole(self, now: float, may_erase: bool) -> Plan[K, V]:
+        self._must_read = False
+        self._read_at = now
+        doubted, self._doubted = self._doubted, set()
+        self._dirty.clear()
+        actual = dict(await self.table.read())
+        for key, value in self._held.items():
+            if key not in doubted and self._desired.get(key) == value and actual.get(key) != value:
+                self._retries.lost(key, now)
+        self._held = actual
+        plan = diff(self._desired, actual, may_erase=may_erase)
+        for key in [key for key in self._retries.standing if self._is_right(key)]:
+            self._retries.done(key, now)
+        return self._patient(plan, now)
+
+    def _touched(self, now: float, may_erase: bool) -> Plan[K, V]:
+        dirty, self._dirty = self._dirty, set()
+        doubted = self._doubted
+        for key in dirty:
+            if key not in doubted and self._is_right(key):
+                self._retries.done(key, now)
+        write = {
+            key: self._desired[key]
+            for key in dirty
+            if key in self._desired and (key in doubted or self._held.get(key) != self._desired[key])
+        }
+        gone = frozenset(key for key in dirty if key not in self._desired and (key in self._held or key in doubted))
+        plan = self._patient(Plan(write, gone if may_erase else frozenset()), now)
+        self._doubted -= plan.write.keys() | plan.erase  # a doubt that comes while they are applied stays
+        return plan
+
+    def _is_right(self, key: K) -> bool:
+        return self._held.get(key) == self._desired.get(key)
+
+    def _patient(self, plan: Plan[K, V], now: float) -> Plan[K, V]:
+        """The plan without the keys whose time has not come."""
+        waiting = {key for key in (*plan.write, *plan.erase) if self._retries.waits(key, now)}
+        if not waiting:
+            return plan
+        return Plan({k: v for k, v in plan.write.items() if k not in waiting}, plan.erase - waiting)
+
+    def _note(self, plan: Plan[K, V], refused: Mapping[K, Refused], now: float) -> None:
+        for key, value in plan.write.items():
+            if key in refused:
+                self._doubted.add(key)
+                self._retries.refused(key, refused[key], now)
+            else:
+                self._held[key] = value
+                self._retries.done(key, now)
+        for key in plan.erase:
+            if key in refused:
+                self._retries.refused(key, refused[key], now)
+            else:
+                self._held.pop(key, None)
+                self._retries.done(key, now)
