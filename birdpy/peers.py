@@ -1,0 +1,150 @@
+"""What is remembered of each peer, and what becomes of its paths when its session changes. Pure: `now` is given.
+
+The helper's side of graceful restart (RFC 4724 §4.2): paths of a peer that went away silently are kept as stale
+and swept at its End-of-RIB or after its restart time, each peer on its own clock. A peer that said goodbye
+(NOTIFICATION), or that never offered capability 64, loses its paths at once.
+"""
+
+import re
+from dataclasses import dataclass, field
+from enum import Enum
+
+from birdpy.policy.session import Session
+from birdpy.rib.events import Down, Opened
+from felixpy.model.addresses import Family
+
+PATIENCE_S = 20.0  # for the End-of-RIB of a peer that came back without offering graceful restart
+HOLD_S = 300.0  # the first stay away after too many prefixes; doubled each time
+HOLD_LIMIT = 6  # doublings: at most five hours
+WARN_SHARE = 0.8
+
+
+class Fate(Enum):
+    """What becomes of a peer's paths."""
+
+    KEEP = "keep"  # as stale, until swept
+    DROP = "drop"
+
+
+@dataclass(slots=True)
+class Peer:
+    """One session's memory. `awaiting` holds the families with stale paths and when they are swept at the latest."""
+
+    session: Session
+    since: float
+    up: bool = False
+    opened: Opened | None = None
+    last_error: str = ""
+    awaiting: dict[Family, float] = field(default_factory=dict)
+    ended: set[Family] = field(default_factory=set)  # families whose End-of-RIB came since the session is up
+    told: set[Family] = field(default_factory=set)  # families whose End-of-RIB we sent since the session is up
+    ups: int = 0  # how often the session came up since we run
+    held_until: float | None = None
+    holds: int = 0
+    warned: bool = False
+
+    @property
+    def restart_s(self) -> float | None:
+        """How long the peer asked us to keep its paths; None when it did not offer graceful restart."""
+        return None if self.opened is None else self.opened.graceful_restart_s
+
+    @property
+    def state(self) -> str:
+        """In the words of the command line."""
+        if self.session.held_down or self.held_until is not None:
+            return "held-down"
+        return "established" if self.up else "connect"
+
+
+def come_up(peer: Peer, now: float) -> frozenset[Family]:
+    """The session is up: the families whose stale paths go at once, for the peer did not keep forwarding them."""
+    peer.up, peer.since, peer.ups = True, now, peer.ups + 1
+    peer.ended.clear()
+    peer.told.clear()
+    opened = peer.opened
+    lost: frozenset[Family] = frozenset()
+    if opened is not None and opened.restarting:  # it restarted itself: the F bits say what survived (RFC 4724 §4.2)
+        lost = frozenset(f for f in peer.awaiting if f not in opened.forwarding_kept)
+    for family in lost:
+        del peer.awaiting[family]
+    wait_s = PATIENCE_S if peer.restart_s is None else peer.restart_s
+    peer.awaiting = {family: now + wait_s for family in peer.awaiting}
+    return lost
+
+
+def go_down(peer: Peer, event: Down, now: float) -> Fate:
+    """The session is down: whether its paths stay. An attempt that never came up changes nothing."""
+    if event.reason:
+        peer.last_error = event.reason
+    if not peer.up:
+        return Fate.KEEP
+    peer.up, peer.since = False, now
+    if peer.held_until is not None:
+        return Fate.KEEP  # we took the session away and said that what was accepted stays
+    if peer.restart_s is None or said_goodbye(event.reason):
+        peer.awaiting.clear()
+        return Fate.DROP
+    keep_for(peer, now, peer.restart_s)
+    return Fate.KEEP
+
+
+def said_goodbye(reason: str) -> bool:
+    """Whether this end is no silent loss: the peer sent a NOTIFICATION, or we did for a fault of the peer.
+
+    Ours of class 6 (Cease) follow a change of our own configuration: that is a restart of the session.
+    """
+    return bool(re.search(r"notification received", reason) or re.search(r"notification sent \((?!6,)", reason))
+
+
+def lose_speaker(peer: Peer, now: float) -> None:
+    """Our own ExaBGP died: the peer did nothing wrong, so whatever it can do, its paths are kept for a while."""
+    wait_s = peer.session.graceful_restart_s if peer.restart_s is None else peer.restart_s
+    if peer.up:
+        peer.up, peer.since, peer.last_error = False, now, "our own ExaBGP ended"
+        keep_for(peer, now, wait_s)
+
+
+def keep_for(peer: Peer, now: float, wait_s: float) -> None:
+    """Mark every family stale until then; a family that is stale already keeps its earlier end."""
+    for family in peer.session.families:
+        peer.awaiting.setdefault(family, now + wait_s)
+
+
+def end_of_rib(peer: Peer, family: Family) -> bool:
+    """The peer has said all it has of `family`: whether stale paths are to be swept now."""
+    peer.ended.add(family)
+    return peer.awaiting.pop(family, None) is not None
+
+
+def overdue(peer: Peer, now: float) -> frozenset[Family]:
+    """The families whose stale paths have waited long enough; they are not awaited any more."""
+    due = frozenset(family for family, deadline in peer.awaiting.items() if deadline <= now)
+    for family in due:
+        del peer.awaiting[family]
+    return due
+
+
+def hold_down(peer: Peer, received: int, now: float) -> None:
+    """Too many prefixes: stay away 5, 10, 20, ... minutes."""
+    wait_s = HOLD_S * 2 ** min(peer.holds, HOLD_LIMIT)
+    peer.holds += 1
+    peer.held_until = now + wait_s
+    peer.last_error = (
+        f"max-prefix {peer.session.max_prefix} exceeded ({received} received); back in {wait_s / 60:.0f} min"
+    )
+
+
+def may_return(peer: Peer, now: float) -> bool:
+    """Whether a held session's time is over; it is not held any more then."""
+    if peer.held_until is None or peer.held_until > now:
+        return False
+    peer.held_until = None
+    return True
+
+
+def next_deadline(peer: Peer) -> float | None:
+    """When something is due for this peer, if anything."""
+    times = [*peer.awaiting.values()]
+    if peer.held_until is not None:
+        times.append(peer.held_until)
+    return min(times, default=None)
