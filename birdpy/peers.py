@@ -68,7 +68,7 @@ def come_up(peer: Peer, now: float) -> frozenset[Family]:
     for family in lost:
         del peer.awaiting[family]
     wait_s = PATIENCE_S if peer.restart_s is None else peer.restart_s
-    peer.awaiting = {family: now + wait_s for family in peer.awaiting}
+    peer.awaiting = dict.fromkeys(peer.awaiting, now + wait_s)
     return lost
 
 
