@@ -1,6 +1,6 @@
 """A kernel setting under /proc/sys. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,4 +16,4 @@ class Sysctl:
 
     key: SysctlKey
     value: str
-    because: str = ""
+    because: str = field(default="", compare=False)

@@ -27,7 +27,7 @@ class Settler(Generic[K, V]):
         self.resync_s = resync_s
         self._desired: dict[K, V] = {}
         self._held: dict[K, V] = {}  # last read, and what was applied since
-        self._dirty: set[K] = set()
+        self._dirty: dict[K, None] = {}  # in the order of marking: some rows must be written before others
         self._doubted: set[K] = set()  # dirty, and `_held` says nothing about them
         self._read_at = 0.0
         self._must_read = True
@@ -54,14 +54,14 @@ class Settler(Generic[K, V]):
     def put(self, key: K, value: V) -> None:
         """One row is wanted, with this value."""
         if key not in self._desired or self._desired[key] != value:
-            self._dirty.add(key)
+            self._dirty[key] = None
             self._retries.forgive(key)
         self._desired[key] = value  # equal values may still differ in what does not count, such as their origin
 
     def drop(self, key: K) -> None:
         """One row is not wanted any more."""
         if self._desired.pop(key, None) is not None:
-            self._dirty.add(key)
+            self._dirty[key] = None
             self._retries.forgive(key)
 
     def changed(self, keys: Iterable[K], now: float) -> None:
@@ -94,7 +94,7 @@ class Settler(Generic[K, V]):
 
     def settled(self, keys: Iterable[K]) -> bool:
         """Whether each of these keys was tried since it was last in doubt: it is as wanted, or it is refused."""
-        return not self._must_read and self._dirty.isdisjoint(keys)
+        return not self._must_read and self._dirty.keys().isdisjoint(keys)
 
     def refused(self, keys: Iterable[K]) -> Mapping[K, Refused]:
         """Why those of `keys` that are not as wanted are not."""
@@ -110,7 +110,7 @@ class Settler(Generic[K, V]):
             self._must_read = True  # what could not be erased before is found by reading
         self._might_erase = may_erase
         self._retries.forget(now)
-        self._dirty |= self._retries.ripe(now)
+        self._dirty |= dict.fromkeys(self._retries.ripe(now))
         try:
             plan = await self._whole(now, may_erase) if self._reads(now) else self._touched(now, may_erase)
             refused = await self.table.apply(plan) if plan else {}
@@ -122,7 +122,7 @@ class Settler(Generic[K, V]):
 
     def _doubt(self, key: K) -> None:
         if key in self._desired or key in self._held:
-            self._dirty.add(key)
+            self._dirty[key] = None
             self._doubted.add(key)
         else:
             self._must_read = True  # a row that looks like ours and that we do not know
@@ -146,7 +146,7 @@ class Settler(Generic[K, V]):
         return self._patient(plan, now)
 
     def _touched(self, now: float, may_erase: bool) -> Plan[K, V]:
-        dirty, self._dirty = self._dirty, set()
+        dirty, self._dirty = self._dirty, {}
         doubted = self._doubted
         for key in dirty:
             if key not in doubted and self._is_right(key):

@@ -1,0 +1,149 @@
+"""Which workload endpoints live on this node, and which of them holds what when two claim the same. Pure.
+
+Two endpoints may claim one address or one interface for a moment (a pod is deleted and made anew, and the news
+arrives swapped), or for ever (someone wrote it so). The lowest name wins, so the answer never depends on who came
+first; the other one is shadowed, said so, and takes over when the winner goes (calico.md 3.3).
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from felixpy.model.addresses import Address
+from felixpy.model.resources import Resource, WorkloadEndpoint
+from felixpy.model.routes import Device
+
+Endpoints = Mapping[str, Resource[WorkloadEndpoint]]
+
+DEVICE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,15}")  # IFNAMSIZ; no slash: the name becomes part of a /proc path
+MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+
+
+@dataclass(frozen=True, slots=True)
+class LocalEndpoint:
+    """One interface of one pod of this node, with the addresses that it really holds."""
+
+    name: str  # of the resource, with its namespace
+    pod: str  # namespace/name
+    device: Device
+    addresses: tuple[Address, ...]
+    mac: str = ""  # of the pod's own end, lower case; "" when not known
+    spoofs: bool = False  # may send from addresses that it does not hold
+    since: float = 0.0  # Unix seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Unserved:
+    """An endpoint of this node, or one address of it, that is not programmed, and why."""
+
+    name: str
+    pod: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeEndpoints:
+    """Every endpoint of this node, in the order of their names."""
+
+    served: tuple[LocalEndpoint, ...] = ()
+    unserved: tuple[Unserved, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What this node's CNI server did and the datastore does not show yet.
+
+    A container is never made twice under one id (empty for an endpoint made by hand), so the id tells whether the
+    datastore has caught up: an object with the same id is this one or newer, with another id its predecessor.
+    """
+
+    added: Endpoints = field(default_factory=dict)
+    removed: frozenset[tuple[str, str]] = frozenset()  # name and container id
+
+    def over(self, stored: Endpoints) -> Endpoints:
+        """The datastore's endpoints with this laid over them."""
+        if not self.added and not self.removed:
+            return stored
+        rest = {name: it for name, it in stored.items() if (name, it.spec.container_id) not in self.removed}
+        return rest | {name: it for name, it in self.added.items() if not _caught_up(it, rest.get(name))}
+
+    def after(self, stored: Endpoints) -> "Ahead":
+        """This without the additions that the datastore shows by now."""
+        left = {name: it for name, it in self.added.items() if not _caught_up(it, stored.get(name))}
+        return self if len(left) == len(self.added) else replace(self, added=left)
+
+    def put(self, endpoint: Resource[WorkloadEndpoint]) -> "Ahead":
+        """This with one endpoint more."""
+        return replace(self, added={**self.added, endpoint.name: endpoint})
+
+    def remove(self, name: str, container_id: str) -> "Ahead":
+        """This without that endpoint, whatever the datastore still says of it."""
+        added = {
+            other: it for other, it in self.added.items() if other != name or it.spec.container_id != container_id
+        }
+        return Ahead(added, self.removed | {(name, container_id)})
+
+    def forget(self, removed: Collection[tuple[str, str]]) -> "Ahead":
+        """This without the memory of these removals."""
+        return replace(self, removed=self.removed - set(removed))
+
+
+def _caught_up(ours: Resource[WorkloadEndpoint], stored: Resource[WorkloadEndpoint] | None) -> bool:
+    return stored is not None and stored.spec.container_id == ours.spec.container_id
+
+
+def local_endpoints(endpoints: Endpoints, node: str, prefixes: tuple[str, ...] = ("cali",)) -> NodeEndpoints:
+    """The endpoints of `node`. An interface whose name does not begin with one of `prefixes` is not ours to touch."""
+    served: list[LocalEndpoint] = []
+    unserved: list[Unserved] = []
+    devices: dict[Device, str] = {}
+    holders: dict[Address, str] = {}
+    for name, resource in sorted(endpoints.items()):
+        if resource.spec.node != node:
+            continue
+        pod = pod_name(resource)
+        device = Device(resource.spec.interface_name)
+        fault = _fault(device, prefixes)
+        if device in devices and not fault:
+            fault = f"shadowed: interface {device} belongs to {devices[device]}"
+        if fault:
+            unserved.append(Unserved(name, pod, fault))
+            continue
+        devices[device] = name
+        addresses = tuple(dict.fromkeys(network.network_address for network in resource.spec.ip_networks))
+        held = tuple(address for address in addresses if address not in holders)
+        unserved += _taken(name, pod, addresses, holders)
+        holders.update(dict.fromkeys(held, name))
+        served.append(_local(resource, device, held))
+    return NodeEndpoints(tuple(served), tuple(unserved))
+
+
+def pod_name(resource: Resource[WorkloadEndpoint]) -> str:
+    """`namespace/pod` as people know it."""
+    return f"{resource.meta.namespace or 'default'}/{resource.spec.pod or resource.spec.workload or resource.name}"
+
+
+def _local(resource: Resource[WorkloadEndpoint], device: Device, addresses: tuple[Address, ...]) -> LocalEndpoint:
+    mac = resource.spec.mac.lower()
+    return LocalEndpoint(
+        name=resource.name,
+        pod=pod_name(resource),
+        device=device,
+        addresses=addresses,
+        mac=mac if MAC.fullmatch(mac) else "",
+        spoofs=bool(resource.spec.allow_spoofed_source_prefixes),
+        since=resource.meta.created,
+    )
+
+
+def _fault(device: str, prefixes: tuple[str, ...]) -> str:
+    if not DEVICE_NAME.fullmatch(device) or device in (".", ".."):
+        return f"spec.interfaceName {device!r} is no interface name: 1 to 15 letters, digits, '_', '.' or '-'"
+    if not device.startswith(prefixes):
+        return f"spec.interfaceName {device} does not begin with {' or '.join(prefixes)} (interfacePrefix): not ours"
+    return ""
+
+
+def _taken(name: str, pod: str, addresses: Iterable[Address], holders: Mapping[Address, str]) -> list[Unserved]:
+    taken = [(address, holders[address]) for address in addresses if address in holders]
+    return [Unserved(name, pod, f"shadowed: address {address} belongs to {holder}") for address, holder in taken]
