@@ -1,0 +1,5 @@
+"""Fixtures of the tests against a real kernel."""
+
+from tests.namespaces import netns
+
+__all__ = ["netns"]
