@@ -1,7 +1,7 @@
 """The seam: what every datastore can do. `files` and `kubernetes` implement it; one contract suite runs on both."""
 
-from collections.abc import AsyncIterator, Collection
-from typing import Protocol, TypeVar
+from collections.abc import AsyncIterator, Collection, Mapping
+from typing import Any, Protocol, TypeVar
 
 from felixpy.model.resources import Resource, Spec
 from felixpy.model.snapshot import Event, Listed
@@ -29,12 +29,18 @@ class Datastore(Protocol):
         """All objects of one kind, and those that cannot be decoded."""
         ...
 
-    async def create(self, resource: Resource[S]) -> Resource[S]:
-        """Store a new object; Conflict when the name is taken. Returns it with uid and version filled in."""
+    async def create(self, resource: Resource[S], document: Mapping[str, Any] | None = None) -> Resource[S]:
+        """Store a new object; Conflict when the name is taken. Returns it with uid and version filled in.
+
+        With `document`, that is stored: the object as its author wrote it, of which `resource` was decoded.
+        """
         ...
 
-    async def update(self, resource: Resource[S]) -> Resource[S]:
-        """Replace exactly the object that was read (version, uid, digest); Conflict when it is another by now."""
+    async def update(self, resource: Resource[S], document: Mapping[str, Any] | None = None) -> Resource[S]:
+        """Replace exactly the object that was read (version, uid, digest); Conflict when it is another by now.
+
+        With `document` nothing of the stored object survives but its identity.
+        """
         ...
 
     async def delete(self, resource: Resource[S]) -> None:

@@ -34,6 +34,9 @@ def parse_prefix(text: object) -> Prefix:
     """The prefix that `text` spells, e.g. `10.65.0.0/26`; ValueError when host bits are set or it is none."""
     if not isinstance(text, str):
         raise ValueError(f"a prefix is text, not {text!r}")
+    _, slash, length = text.strip().partition("/")
+    if slash and not (length.isascii() and length.isdecimal()):  # the library would take a netmask as well
+        raise ValueError(f"{text!r} is not a prefix: write its length in bits, as in 10.65.0.0/16")
     return ip_network(text.strip(), strict=True)
 
 
@@ -46,17 +49,20 @@ def parse_asn(value: object) -> Asn:
         raise ValueError(f"an AS number is an integer or quoted text, not {value!r}")
     if isinstance(value, str) and "." in value:
         high, _, low = value.partition(".")
-        if not (high.isdecimal() and low.isdecimal() and int(high) < 65536 and int(low) < 65536):
+        if not (_digits(high) and _digits(low) and int(high) < 65536 and int(low) < 65536):
             raise ValueError(f"{value!r} is not an AS number: asdot is two numbers below 65536")
         number = (int(high) << 16) + int(low)
     else:
-        try:
-            number = int(value)
-        except ValueError:
-            raise ValueError(f"{value!r} is not an AS number") from None
+        if isinstance(value, str) and not _digits(value):  # int() would take 1_000, +1 and digits of other scripts
+            raise ValueError(f"{value!r} is not an AS number")
+        number = int(value)
     if not 1 <= number <= 0xFFFFFFFF:
         raise ValueError(f"AS {number} is outside 1..4294967295")
     return Asn(number)
+
+
+def _digits(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 10
 
 
 def host_prefix(address: Address) -> Prefix:

@@ -9,11 +9,12 @@ class InvalidResource(Trouble):
     """Whoever wrote the object must act. We skip that object, say so on its status, and go on.
 
     `where` names file and object, `field` the path inside it (`spec.cidr`), `reason` what is wrong and the fix.
+    `digest` is of the bytes that could not be decoded, so that exactly they can be replaced or deleted.
     """
 
     def __init__(self, where: str, field: str, reason: str) -> None:
         super().__init__(f"{where}: {field}: {reason}" if field else f"{where}: {reason}")
-        self.where, self.field, self.reason = where, field, reason
+        self.where, self.field, self.reason, self.digest = where, field, reason, ""
 
 
 class Refused(Trouble):

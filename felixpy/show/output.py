@@ -98,7 +98,7 @@ def aligned(lines: Sequence[Sequence[str]]) -> str:
 
 def plain(document: object) -> Any:
     """`document` as dicts, lists, text and numbers; whatever has no JSON type becomes its text."""
-    return msgspec.to_builtins(document, enc_hook=str, str_keys=True)
+    return msgspec.to_builtins(document, enc_hook=_value, str_keys=True)
 
 
 def as_json(document: object) -> str:
@@ -108,11 +108,15 @@ def as_json(document: object) -> str:
 
 def as_yaml(document: object) -> str:
     """Block YAML, keys in their order, ASCII only; what YAML 1.1 would misread (`65000:10`, `no`) is quoted."""
-    import yaml
+    from felixpy.datastore.documents import dump_yaml
 
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    dumped: str = yaml.dump(plain(document), Dumper=dumper, sort_keys=False, default_flow_style=False)
-    return dumped
+    return dump_yaml(plain(document))
+
+
+def _value(value: object) -> object:
+    if isinstance(value, int):  # AS numbers
+        return int(value)
+    return float(value) if isinstance(value, float) else str(value)
 
 
 def _print_rich(titles: Sequence[str], cells: Sequence[Sequence[str]]) -> None:

@@ -1,0 +1,206 @@
+"""The files store: one YAML file per resource in a folder that several processes of one machine share.
+
+Reading needs no lock, for files are replaced by rename. Decoded objects are kept by the digest of their bytes, so a
+list of ten thousand unchanged blocks decodes none of them again.
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from felixpy.datastore.decode import decode_as, decode_kind
+from felixpy.datastore.documents import load_document
+from felixpy.datastore.encode import encode, merge, to_bytes, written
+from felixpy.datastore.fast import FastDecoder
+from felixpy.datastore.folder import Folder
+from felixpy.datastore.inotify import Inotify
+from felixpy.datastore.metadata import check_name
+from felixpy.datastore.swap import Swap, digest
+from felixpy.datastore.watching import watch
+from felixpy.model.errors import Conflict, InvalidResource
+from felixpy.model.resources import KINDS, Kind, Resource, Secret, Spec, kind_of
+from felixpy.model.snapshot import Event, Listed
+
+S = TypeVar("S", bound=Spec)
+T = TypeVar("T")
+Any_ = Resource[Any]
+
+BATCH = 64  # objects read before other tasks of the loop get their turn
+
+
+class FilesDatastore:
+    """A `Datastore` (see source.py) in a folder. `sync=False` leaves the writing to the kernel, for benchmarks."""
+
+    def __init__(self, root: Path, *, sync: bool = True) -> None:
+        self._folder = Folder(root)
+        self._swap = Swap(self._folder, sync)
+        self._sync = sync
+        self._fast = FastDecoder()
+        self._decoded: dict[Path, tuple[str, Any_ | InvalidResource]] = {}
+        self._inotify: Inotify | None = None
+
+    @property
+    def target(self) -> str:
+        """`files:DIR`."""
+        return self._folder.target
+
+    async def get(self, kind: type[S], name: str) -> Resource[S] | None:
+        """As `Datastore.get`; InvalidResource also when the file says it is another object."""
+        return self.read(KINDS[cast("type[Spec]", kind)], name)
+
+    async def list(self, kind: type[Spec]) -> Listed:
+        """As `Datastore.list`; a file that vanishes while listing is not there."""
+        objects: dict[str, Any_] = {}
+        broken: dict[str, InvalidResource] = {}
+        for number, name in enumerate(self._folder.names(kind_of(kind))):
+            if number % BATCH == BATCH - 1:
+                await asyncio.sleep(0)
+            try:
+                resource = self.read(kind_of(kind), name)
+            except InvalidResource as error:
+                broken[name] = error
+            else:
+                if resource is not None:
+                    objects[name] = resource
+        return Listed(kind, objects, broken)
+
+    async def create(self, resource: Resource[S], document: Mapping[str, Any] | None = None) -> Resource[S]:
+        """As `Datastore.create`."""
+        kind, path = self._place(resource)
+        new = replace(resource, meta=replace(resource.meta, uid=str(uuid.uuid4()), created=float(int(time.time()))))
+
+        def content(before: bytes | None, version: int) -> bytes:
+            if before is not None:
+                raise Conflict(f"{kind.name}/{resource.name} exists already in {self.target}")
+            stamped = replace(new, meta=replace(new.meta, version=str(version)))
+            return to_bytes(kind, encode(stamped) if document is None else written(document, stamped))
+
+        return await self._put(kind, path, content)
+
+    async def update(self, resource: Resource[S], document: Mapping[str, Any] | None = None) -> Resource[S]:
+        """As `Datastore.update`. A broken object, named by the digest in its InvalidResource, may be replaced too."""
+        kind, path = self._place(resource)
+
+        def content(before: bytes | None, version: int) -> bytes:
+            old = self._expect(kind, resource, before)
+            uid = (old.meta.uid if old else "") or resource.meta.uid or str(uuid.uuid4())
+            created = (old.meta.created if old else 0.0) or resource.meta.created or float(int(time.time()))
+            new = replace(resource, meta=replace(resource.meta, uid=uid, version=str(version), created=created))
+            if document is not None:
+                return to_bytes(kind, written(document, new))
+            if old is None or before is None:
+                return to_bytes(kind, encode(new))
+            return to_bytes(kind, merge(load_document(before, str(path)), old, new))
+
+        return await self._put(kind, path, content)
+
+    async def delete(self, resource: Resource[S]) -> None:
+        """As `Datastore.delete`."""
+        kind, path = self._place(resource)
+
+        def check(before: bytes) -> None:
+            self._agree(kind, resource, before)
+
+        await self._run(lambda: self._swap.remove(path, check))
+
+    def watch(self, kinds: Collection[type[Spec]]) -> AsyncIterator[Event]:
+        """As `Datastore.watch`."""
+        return watch(self, self._folder, self._events, kinds)
+
+    async def close(self) -> None:
+        """Let go of the inotify descriptor."""
+        if self._inotify is not None:
+            self._inotify.close()
+            self._inotify = None
+
+    def read(self, kind: Kind, name: str) -> Any_ | None:
+        """One object as it is now; None when there is none."""
+        path = self._folder.path(kind, name)
+        try:
+            data = self._folder.read(path)
+        except InvalidResource as error:
+            error.digest = digest(b"")
+            raise
+        if data is None:
+            self._decoded.pop(path, None)
+            return None
+        mark = digest(data)
+        known = self._decoded.get(path)
+        if known is None or known[0] != mark:
+            known = self._decoded[path] = (mark, self._decode(kind, name, data, mark))
+        if isinstance(known[1], InvalidResource):
+            raise known[1].with_traceback(None)
+        return known[1]
+
+    def _decode(self, kind: Kind, name: str, data: bytes, mark: str) -> Any_ | InvalidResource:
+        where = str(self._folder.path(kind, name))
+        try:
+            resource = self._fast.decode(kind, data) if kind.machine_written else None
+            if resource is None:
+                document = load_document(data, where)
+                resource = decode_as(decode_kind(document, where), document, where)
+            _check_place(kind, name, resource, where)
+        except InvalidResource as error:
+            error.digest = mark
+            return error
+        return replace(resource, digest=mark)
+
+    def _expect(self, kind: Kind, resource: Any_, before: bytes | None) -> Any_ | None:
+        if before is None:
+            raise Conflict(f"{kind.name}/{resource.name} is gone from {self.target}")
+        return self._agree(kind, resource, before)
+
+    def _agree(self, kind: Kind, resource: Any_, before: bytes) -> Any_ | None:
+        """The object in `before` if it is exactly the one that `resource` was read from; else Conflict."""
+        now = digest(before)
+        path = self._folder.path(kind, resource.name)
+        known = self._decoded.get(path)
+        decoded = known[1] if known and known[0] == now else self._decode(kind, resource.name, before, now)
+        old = None if isinstance(decoded, InvalidResource) else decoded
+        if resource.digest:
+            same = resource.digest == now
+        else:
+            mine, stored = resource.meta, old.meta if old else None
+            same = stored is not None and (mine.uid, mine.version) == (stored.uid, stored.version)
+        if not same:
+            raise Conflict(f"{kind.name}/{resource.name} changed in {self.target} since it was read")
+        return old
+
+    def _place(self, resource: Any_) -> tuple[Kind, Path]:
+        kind = kind_of(resource.spec)
+        if problem := check_name(resource.meta.name):
+            raise InvalidResource(f"{kind.name}/{resource.name[:64]}", "metadata.name", problem)
+        return kind, self._folder.path(kind, resource.name)
+
+    async def _put(self, kind: Kind, path: Path, content: Callable[[bytes | None, int], bytes]) -> Any_:
+        private = kind.spec is Secret
+        data = await self._run(lambda: self._swap.put(path, content, private))
+        name = cast("str", self._folder.name(kind, path.name))
+        mark = digest(data)
+        decoded = self._decode(kind, name, data, mark)
+        if isinstance(decoded, InvalidResource):
+            raise decoded
+        self._decoded[path] = (mark, decoded)
+        return decoded
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        """In a thread when the disk is waited for, so that the loop turns meanwhile."""
+        return await asyncio.to_thread(work) if self._sync else work()
+
+    def _events(self) -> Inotify:
+        if self._inotify is None:
+            self._inotify = Inotify()
+        return self._inotify
+
+
+def _check_place(kind: Kind, name: str, resource: Any_, where: str) -> None:
+    """A file holds the object that its name says."""
+    found = kind_of(resource.spec)
+    if found is not kind:
+        raise InvalidResource(where, "kind", f"is {found.name} in the folder of {kind.plural}: move the file")
+    if resource.name != name:
+        raise InvalidResource(where, "metadata.name", f"is {resource.name}, not what the file is named: rename one")
