@@ -1,0 +1,264 @@
+"""One node's allocator: serves many requests with few writes, and never gives an address twice.
+
+Requests that arrive while a write is under way wait and are served together by the next one: a burst of 100 pods
+costs two writes of a block, not 100. The node's own blocks stay in memory with their versions; a write that
+conflicts (another process, a borrower, the garbage collection) reads the block again and serves those it hit anew.
+
+Order of the writes: handles, then blocks; on release blocks, then handles. A crash between any two leaves at most
+an address that nobody uses and that its handle finds again.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+from felixpy.datastore.source import Datastore
+from felixpy.ipam.allocate import Request, Trial, inside, shortage
+from felixpy.ipam.blocks import is_empty, ordinals_of
+from felixpy.ipam.claims import RETRIES, Block, claim, owned_blocks
+from felixpy.ipam.errors import NoQualifiedPool, Shortage, Taken
+from felixpy.ipam.growth import Growth
+from felixpy.ipam.handles import count_down, count_up, forget
+from felixpy.ipam.names import affinity_of, block_name, handle_name
+from felixpy.ipam.pools import Rules, Selects, Wish, block_cidr, pool_of, pools_for, unserved
+from felixpy.model.addresses import Address, Prefix
+from felixpy.model.errors import Conflict, Trouble
+from felixpy.model.resources import IPAMBlock, IPAMHandle, Resource
+
+ReadRules = Callable[[], Awaitable[Rules]]
+
+
+@dataclass(slots=True, eq=False)
+class _Ticket:
+    """One caller that waits: to take (`request`) or to give back all that `handle` holds."""
+
+    handle: str
+    request: Request | None
+    answer: "asyncio.Future[tuple[Address, ...]]"
+    addresses: list[Address] = field(default_factory=list)
+
+    def fail(self, error: BaseException) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+class Allocator:
+    """Addresses for the pods of `node`. One instance for all tasks of a process; other processes may run too."""
+
+    def __init__(
+        self,
+        store: Datastore,
+        node: str,
+        rules: ReadRules,
+        selects: Selects,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store, self._node, self._rules, self._selects, self._clock = store, node, rules, selects, clock
+        self._held: dict[Prefix, Block] = {}  # as last read or written: own blocks, and others in use
+        self._loaded = False
+        self._lock = asyncio.Lock()
+        self._waiting: list[_Ticket] = []
+
+    async def assign(self, request: Request) -> tuple[Address, ...]:
+        """One address for each wish, in their order, then the fixed ones; all or none.
+
+        NoQualifiedPool, Shortage, Taken say why not, and nothing is held. After Unreachable or Conflict (the
+        datastore does not take it) something may be: release the handle.
+        """
+        return await self._ask(_Ticket(request.owner.handle, request, asyncio.get_running_loop().create_future()))
+
+    async def release(self, handle: str) -> tuple[Address, ...]:
+        """Give back everything that `handle` holds; what it was. Nothing when it holds nothing."""
+        return await self._ask(_Ticket(handle, None, asyncio.get_running_loop().create_future()))
+
+    async def _ask(self, ticket: _Ticket) -> tuple[Address, ...]:
+        self._waiting.append(ticket)
+        try:
+            async with self._lock:
+                if not ticket.answer.done():
+                    batch, self._waiting = self._waiting, []
+                    await self._serve(batch)
+        except BaseException:
+            if ticket in self._waiting:
+                self._waiting.remove(ticket)
+            raise
+        return await ticket.answer
+
+    async def _serve(self, batch: list[_Ticket]) -> None:
+        left = batch
+        try:
+            for _ in range(RETRIES):
+                left = await self._attempt(left)
+                if not left:
+                    return
+        except Trouble as error:
+            self._loaded = False  # what was written is not known: read it all again
+            for ticket in batch:
+                ticket.fail(error)
+        except BaseException:
+            self._loaded = False
+            for ticket in batch:
+                ticket.answer.cancel()
+            raise
+        for ticket in left:
+            ticket.fail(Conflict(f"allocation met changes by others {RETRIES} times; try again"))
+
+    async def _attempt(self, batch: list[_Ticket]) -> list[_Ticket]:
+        """Serve the batch; those that must be served again because another wrote their block."""
+        rules = await self._rules()
+        await self._load()
+        trial = Trial({}, rules.reserved, rules.config.ip_cooldown_seconds, self._clock())
+        for block in self._held.values():
+            trial.add(block.spec)
+        served = []
+        for ticket in batch:
+            try:
+                if ticket.request is None:
+                    await self._give_back(trial, ticket)
+                else:
+                    ticket.addresses = list(await self._place(trial, ticket.request, rules))
+            except (NoQualifiedPool, Shortage, Taken) as error:
+                trial.undo(ticket.handle)
+                ticket.fail(error)
+            else:
+                served.append(ticket)
+        return await self._commit(trial, served)
+
+    async def _load(self) -> None:
+        if not self._loaded:
+            self._held = await owned_blocks(self._store, self._node)
+            self._loaded = True
+
+    async def _refresh(self, cidr: Prefix) -> Block | None:
+        """Read a block again; without one we hold none."""
+        block = await self._store.get(IPAMBlock, block_name(cidr))
+        if block is None or block.spec.deleted:
+            self._held.pop(cidr, None)
+            return None
+        self._held[cidr] = block
+        return block
+
+    async def _give_back(self, trial: Trial, ticket: _Ticket) -> None:
+        record = await self._store.get(IPAMHandle, handle_name(ticket.handle))
+        named = set(record.spec.block) if record else set()
+        holding = {str(c) for c, block in trial.blocks.items() if ordinals_of(block, ticket.handle)}
+        for text in sorted(named | holding):
+            cidr = next((c for c in trial.blocks if str(c) == text), None)
+            if cidr is None:
+                found = await self._store.get(IPAMBlock, text.translate(str.maketrans(".:/", "---")))
+                if found is None or found.spec.deleted:
+                    continue
+                cidr = found.spec.cidr
+                self._held[cidr] = found
+                trial.add(found.spec)
+            block = trial.blocks[cidr]
+            found_here = [cidr[ordinal] for ordinal in ordinals_of(block, ticket.handle)]
+            ticket.addresses += [address for address in found_here if address not in ticket.addresses]
+            trial.give_back(cidr, ticket.handle)
+
+    async def _place(self, trial: Trial, request: Request, rules: Rules) -> Sequence[Address]:
+        taken = [await self._wish(trial, wish, request, rules) for wish in request.wishes]
+        for address in request.addresses:
+            await self._exactly(trial, address, request, rules)
+        return (*taken, *request.addresses)
+
+    async def _wish(self, trial: Trial, wish: Wish, request: Request, rules: Rules) -> Address:
+        pools = pools_for(wish, rules, self._selects)
+        own = trial.of_node(self._node, wish.family)
+        address = trial.take(inside(own, pools), request.owner)
+        if address is not None:
+            return address
+        for block in (await owned_blocks(self._store, self._node)).values():  # declared by hand, or another's work
+            if block.spec.cidr not in self._held:
+                self._hold(trial, block)
+        own = trial.of_node(self._node, wish.family)
+        address = trial.take(inside(own, pools), request.owner)
+        growth = Growth(self._store, self._node, rules, pools, len(own), self._clock())
+        if address is None:
+            async with aclosing(growth.blocks()) as more:
+                async for block in more:
+                    if block.spec.cidr not in trial.blocks:
+                        self._hold(trial, block)
+                    address = trial.take([block.spec.cidr], request.owner)
+                    if address is not None:
+                        break
+        if address is None:
+            raise Shortage(shortage(pools, growth.reasons))
+        return address
+
+    def _hold(self, trial: Trial, block: Block) -> None:
+        self._held[block.spec.cidr] = block
+        trial.add(block.spec)
+
+    async def _exactly(self, trial: Trial, address: Address, request: Request, rules: Rules) -> None:
+        pool = pool_of(address, rules)
+        reason = "it lies in no pool" if pool is None else unserved(pool)
+        if pool is None or reason:
+            raise NoQualifiedPool(f"{address} cannot be assigned: {reason}")
+        if request.use not in pool.spec.allowed_uses:
+            raise NoQualifiedPool(f"{address} cannot be assigned: pool {pool.name} is not for {request.use}")
+        cidr = block_cidr(pool.spec, address)
+        if cidr not in trial.blocks:
+            block = await self._refresh(cidr) or await claim(self._store, self._node, cidr, self._clock())
+            self._hold(trial, block or await self._existing(cidr))
+        owner = trial.blocks[cidr].affinity
+        if rules.config.strict_affinity and owner != affinity_of(self._node):
+            raise Taken(f"{address} is in block {cidr} of {owner or 'no node'}, and strictAffinity is on")
+        trial.take_address(cidr, address, request.owner)
+
+    async def _existing(self, cidr: Prefix) -> Block:
+        block = await self._refresh(cidr)
+        if block is None:
+            raise Conflict(f"block {cidr} came and went")
+        return block
+
+    async def _commit(self, trial: Trial, served: list[_Ticket]) -> list[_Ticket]:
+        takers = [ticket for ticket in served if ticket.request is not None and trial.taken_by(ticket.handle)]
+        for ticket in takers:
+            await count_up(self._store, ticket.handle, trial.taken_by(ticket.handle))
+        lost = set()
+        for cidr, block in trial.blocks.items():
+            if block != self._held[cidr].spec and not await self._write(cidr, block):
+                lost.add(cidr)
+        again = []
+        for ticket in served:
+            if ticket.request is None:
+                if lost:
+                    again.append(ticket)
+                    continue
+                await forget(self._store, ticket.handle)
+            elif lost.intersection(trial.taken_by(ticket.handle)):
+                await self._take_back(trial, ticket, lost)
+                again.append(ticket)
+                continue
+            if not ticket.answer.done():
+                ticket.answer.set_result(tuple(ticket.addresses))
+        ours = affinity_of(self._node)  # what was borrowed is read afresh when it is wanted again
+        self._held = {cidr: block for cidr, block in self._held.items() if block.spec.affinity == ours}
+        return again
+
+    async def _write(self, cidr: Prefix, block: IPAMBlock) -> bool:
+        stored: Resource[IPAMBlock] = replace(self._held[cidr], spec=block)
+        try:
+            if is_empty(block) and block.affinity is None:
+                await self._store.delete(stored)
+                del self._held[cidr]
+            else:
+                self._held[cidr] = await self._store.update(stored)
+        except Conflict:
+            await self._refresh(cidr)
+            return False
+        return True
+
+    async def _take_back(self, trial: Trial, ticket: _Ticket, lost: set[Prefix]) -> None:
+        """Undo what was written for one whose other block another changed: it is served anew."""
+        counts = trial.taken_by(ticket.handle)
+        for cidr in counts.keys() - lost:
+            undone = Trial({cidr: self._held[cidr].spec})
+            undone.give_back(cidr, ticket.handle)
+            while not await self._write(cidr, undone.blocks[cidr]):
+                undone = Trial({cidr: (await self._existing(cidr)).spec})
+                undone.give_back(cidr, ticket.handle)
+        await count_down(self._store, ticket.handle, counts)

@@ -1,0 +1,51 @@
+"""How IPAM objects are called: Calico's own spellings, so that both can share a datastore. Pure."""
+
+import hashlib
+
+from felixpy.model.addresses import Prefix
+
+HOST = "host:"
+MAX_NAME = 253  # DNS-1123 subdomain
+
+
+def encoded(cidr: Prefix) -> str:
+    """A prefix as part of an object name: `10-65-0-0-26` (libcalico-go/lib/names/cidr.go)."""
+    return str(cidr).translate(str.maketrans(".:/", "---"))
+
+
+def block_name(cidr: Prefix) -> str:
+    """The name of the IPAMBlock that holds `cidr`."""
+    return encoded(cidr)
+
+
+def affinity_name(node: str, cidr: Prefix) -> str:
+    """The name of `node`'s BlockAffinity for `cidr`; cut and hashed when it would be too long for an object."""
+    name = f"{node}-{encoded(cidr)}"
+    if len(name) <= MAX_NAME:
+        return name
+    return f"{name[: MAX_NAME - 17]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+
+def affinity_of(node: str) -> str:
+    """What IPAMBlock.affinity says when `node` owns the block."""
+    return HOST + node
+
+
+def handle_id(network: str, container: str) -> str:
+    """Whose addresses they are: `<network>.<containerID>`; one handle holds all addresses of one container."""
+    return f"{network}.{container}"
+
+
+def handle_name(handle: str) -> str:
+    """The name of the IPAMHandle object; object names have no capitals."""
+    return handle.lower()
+
+
+def endpoint_name(*parts: str) -> str:
+    """The name of a WorkloadEndpoint, `<node>-k8s-<pod>-<endpoint>`: dashes inside a part are doubled."""
+    return "-".join(part.replace("-", "--") for part in parts)
+
+
+def interface_name(workload: str, prefix: str = "cali") -> str:
+    """The host end of a pod's veth: prefix + 11 hex digits of SHA-1 over `<namespace>.<pod>`, 15 characters."""
+    return prefix + hashlib.sha1(workload.encode(), usedforsecurity=False).hexdigest()[:11]
