@@ -70,12 +70,12 @@ class Process:
         await self._turn()
         return await self.store.list(kind)
 
-    async def create(self, resource: Resource[S]) -> Resource[S]:
-        made: Resource[S] = await self._write(self.store.create(resource))
+    async def create(self, resource: Resource[S], document: Mapping[str, Any] | None = None) -> Resource[S]:
+        made: Resource[S] = await self._write(self.store.create(resource, document))
         return made
 
-    async def update(self, resource: Resource[S]) -> Resource[S]:
-        made: Resource[S] = await self._write(self.store.update(resource))
+    async def update(self, resource: Resource[S], document: Mapping[str, Any] | None = None) -> Resource[S]:
+        made: Resource[S] = await self._write(self.store.update(resource, document))
         return made
 
     async def delete(self, resource: Resource[S]) -> None:

@@ -2,10 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import replace
 from itertools import count
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from felixpy.model.errors import Conflict
 from felixpy.model.resources import Resource, Spec, kind_of
@@ -42,14 +42,14 @@ class MemoryDatastore:
         await asyncio.sleep(0)
         return Listed(kind, dict(self._of(kind)))
 
-    async def create(self, resource: Resource[S]) -> Resource[S]:
-        """Store a new object; Conflict when the name is taken."""
+    async def create(self, resource: Resource[S], document: Mapping[str, Any] | None = None) -> Resource[S]:
+        """Store a new object; Conflict when the name is taken. What `document` has beyond it is not kept here."""
         await asyncio.sleep(0)
         if resource.name in self._of(kind_of(resource.spec).spec):
             raise Conflict(f"{kind_of(resource.spec).name} {resource.name} exists already")
         return self._put(resource, uid=self._stamp())
 
-    async def update(self, resource: Resource[S]) -> Resource[S]:
+    async def update(self, resource: Resource[S], document: Mapping[str, Any] | None = None) -> Resource[S]:
         """Replace exactly the object that was read, else Conflict. Nothing happens when nothing differs."""
         await asyncio.sleep(0)
         stored = self._same(resource)
