@@ -69,7 +69,7 @@ class Netlink:
 
     def __init__(self, sock: socket.socket | None = None) -> None:
         self._lent = sock is not None
-        self._sock = sock or _open()
+        self._sock = _open() if sock is None else sock
         self._prepare()
 
     def _prepare(self) -> None:
@@ -89,8 +89,12 @@ class Netlink:
         self._into = bytearray(1 << 18)
 
     def close(self) -> None:
-        """Let go of the socket."""
-        self._sock.close()
+        """Let go of the socket, unless it was lent."""
+        if not self._lent:
+            self._sock.close()
+
+    def __del__(self) -> None:
+        self.close()
 
     def send(self, requests: Sequence[bytes]) -> Mapping[int, Failure]:
         """Carry out all `requests`, in their order, `BATCH` to a send; what failed, by place in `requests`.
