@@ -59,10 +59,14 @@ class Up:
 
 @dataclass(frozen=True, slots=True)
 class Down:
-    """The session is not established any more, or an attempt ended."""
+    """The session is not established any more, or an attempt ended.
+
+    `ours`: our own ExaBGP ended or was restarted; it says nothing against the peer, and its routes stay.
+    """
 
     peer: Address
     reason: str
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)

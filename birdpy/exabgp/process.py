@@ -1,0 +1,201 @@
+"""Edge: one life of ExaBGP: started, told to go, listened to, ended.
+
+It is started with nothing of our environment and two descriptors: its end of the socket, and the pipe that tells it
+to go. It dies when birdpy dies (see exabgp/launch), and is only ever ended by SIGKILL: a peer then sees the
+connection close without a NOTIFICATION and keeps our routes (RFC 4724), and a write that blocks cannot delay it.
+"""
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from birdpy.exabgp import bridge, launch
+from birdpy.exabgp.commands import Commands
+from felixpy.model.addresses import Address
+
+READ_BYTES = 1 << 18
+SAID_BYTES = 300  # of one line of ExaBGP's log
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where ExaBGP lives: its folder (0700, of its uid), and the uid it runs as when we are root."""
+
+    folder: Path
+    uid: int = 65534
+
+    def prepare(self) -> None:
+        """Make the folder; it should be on a tmpfs, as everything under /run is."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+        if os.geteuid() == 0:
+            _give(self.folder, self.uid)
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file of mode 0600 by rename, so that a reader never sees half of it."""
+        part = self.folder / f".{name}.part"
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(text)
+        if os.geteuid() == 0:
+            _give(part, self.uid)
+        part.replace(self.folder / name)
+
+
+def _give(path: Path, uid: int) -> None:
+    try:
+        os.chown(path, uid, uid)
+    except OSError:  # a user namespace that maps root only: ExaBGP stays root there, without its capabilities
+        os.chown(path, 0, 0)
+
+
+class Process:
+    """A started ExaBGP. Lines of JSON wait in `lines`; answers go to `commands` as they come."""
+
+    def __init__(self, place: Place) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._popen = subprocess.Popen(
+                _command(theirs.fileno(), place.uid),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                pass_fds=(theirs.fileno(),),
+                env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
+                cwd="/",
+            )
+        self.pid = self._popen.pid
+        self.lines: deque[bytes] = deque()
+        self.commands = Commands(self._write)
+        self.ended = False
+        self.said: deque[str] = deque(maxlen=5)  # the end of its log
+        self._waiting = 0  # bytes in `lines`
+        self._rest = b""
+        self._more = asyncio.Event()
+        self._unsent = bytearray()
+        self._socket = ours
+        ours.setblocking(False)
+        assert self._popen.stderr is not None
+        os.set_blocking(self._popen.stderr.fileno(), False)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(ours, self._readable)
+        self._loop.add_reader(self._popen.stderr, self._said)
+
+    def go(self, folder: Path, bind: Sequence[Address], port: int) -> None:
+        """Let it read its configuration in `folder` and begin."""
+        order = {"folder": str(folder), "bind": " ".join(str(address) for address in bind), "port": port}
+        assert self._popen.stdin is not None
+        try:
+            self._popen.stdin.write(json.dumps(order).encode() + b"\n")
+            self._popen.stdin.flush()
+        except OSError:
+            self.end()
+
+    async def batch(self) -> list[bytes]:
+        """All lines that have come since the last call; waits for one. Empty when ExaBGP has ended."""
+        if not self.lines and not self.ended:
+            self._more.clear()
+            await self._more.wait()
+        lines, self._waiting = list(self.lines), 0
+        self.lines.clear()
+        return lines
+
+    def end(self) -> None:
+        """Kill it and its bridge, and wake whoever waits. Only the first call does something."""
+        if self.ended:
+            return
+        self.ended = True
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+        self._socket.close()  # the bridge ends with it
+        self._popen.kill()
+        self._said()
+        for file in (self._popen.stdin, self._popen.stderr):
+            assert file is not None
+            self._loop.remove_reader(file)
+            file.close()
+        self._popen.wait()
+        self.commands.end()
+        self._more.set()
+
+    def _readable(self) -> None:
+        try:
+            data = self._socket.recv(READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.end()
+            return
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            if line.startswith((b"{", b"overflow ")):
+                self.lines.append(line)
+                self._waiting += len(line)
+            else:
+                self.commands.heard(line)
+        if self._waiting > bridge.LIMIT_BYTES:
+            self._drop()
+        if self.lines:
+            self._more.set()
+
+    def _drop(self) -> None:
+        """Nobody takes the lines: drop the UPDATEs, as the bridge does."""
+        kept = [line for line in self.lines if not bridge.is_droppable(line)]
+        told = b"overflow %d" % (len(self.lines) - len(kept))
+        self.lines = deque([told, *kept])
+        self._waiting = sum(map(len, self.lines))
+
+    def _write(self, data: bytes) -> None:
+        if self._unsent:
+            self._unsent += data
+            return
+        try:
+            sent = self._socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            return  # the reader sees the end and tells everybody
+        if sent < len(data):
+            self._unsent += data[sent:]
+            self._loop.add_writer(self._socket, self._writable)
+
+    def _writable(self) -> None:
+        unsent, self._unsent = bytes(self._unsent), bytearray()
+        self._loop.remove_writer(self._socket)
+        self._write(unsent)
+
+    def _said(self) -> None:
+        """ExaBGP's log, one event for each line."""
+        assert self._popen.stderr is not None
+        try:
+            data = os.read(self._popen.stderr.fileno(), READ_BYTES)
+        except (BlockingIOError, ValueError):
+            return
+        if not data:
+            self._loop.remove_reader(self._popen.stderr)
+        for line in data.decode(errors="replace").splitlines():
+            if text := line.strip()[:SAID_BYTES]:
+                self.said.append(text)
+                log.warning("ExaBGP reported", text=text)
+
+
+def _command(descriptor: int, uid: int) -> list[str]:
+    """`-I -S`: no user's site, no .pth files, no environment; the folders to import from are given."""
+    import exabgp
+
+    program = Path(launch.__file__).resolve()
+    folders = [program.parents[2], Path(exabgp.__file__).resolve().parents[1]]
+    numbers = (os.getpid(), descriptor, uid)
+    return [sys.executable, "-I", "-S", str(program), *map(str, numbers), *map(str, folders)]
