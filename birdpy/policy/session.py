@@ -1,8 +1,10 @@
 """One BGP session that this node should have: the noun from policy/sessions to exabgp/configfile. Pure."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from felixpy.model.addresses import Address, Asn, Family, Prefix
+from felixpy.model.addresses import Address, Asn, Family, Prefix, family
+from felixpy.model.errors import InvalidResource
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Session:
     max_prefix_action: str = "restart"  # restart | warn
     cluster_node: str = ""  # the node of the cluster that owns `address`, when one does
     reachable_by: Address | None = None
+    defined_by: str = ""  # the BGPPeer that made this session; "" for the mesh
 
     @property
     def external(self) -> bool:
@@ -54,4 +57,16 @@ class Speaker:
     listen_addresses: tuple[Address, ...]
     sessions: tuple[Session, ...]
     cluster_id: Address | None = None
-    own_blocks: tuple[Prefix, ...] = ()
+    own_blocks: tuple[Prefix, ...] = ()  # confirmed: announced as aggregates
+    addresses: tuple[Address, ...] = ()  # this node's own, IPv4 first
+    owners: Mapping[Address, str] = field(default_factory=dict)  # address -> the node of the cluster that has it
+    ignored_interfaces: tuple[str, ...] = ()
+    problems: tuple[InvalidResource, ...] = ()  # what was passed over, and what to mend
+
+    def address(self, kind: Family) -> Address | None:
+        """This node's address of one family."""
+        return next((address for address in self.addresses if family(address) == kind), None)
+
+    def session(self, name: str) -> Session | None:
+        """The session of that name."""
+        return next((session for session in self.sessions if session.name == name), None)

@@ -61,6 +61,13 @@ class Path:
     stale: bool = False  # kept for a restarting peer (RFC 4724)
 
     @property
+    def preference(self) -> int:
+        """LOCAL_PREF as it counts: as received; 100 when a peer sent none; Calico's normal priority for our own."""
+        if self.attributes.local_pref is not None:
+            return self.attributes.local_pref
+        return DEFAULT_LOCAL_PREF if self.source == "bgp" else NORMAL_LOCAL_PREF
+
+    @property
     def key(self) -> tuple[str, int]:
         """What makes a path of one prefix the successor of another: its session and its add-path id."""
         return (self.session, self.path_id)

@@ -1,0 +1,134 @@
+"""The prefixes that must not come from a peer unless a filter names them exactly, because they kill a node. Pure.
+
+Equal to or inside a connected subnet: REPLACE takes over the kernel's own route, or a gateway's /32 goes astray. The
+longest match for a peer, for its own next hop or for the API server: the session that brought it dies of it. Prefixes
+that merely cover a connected subnet are harmless and are what switches send.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+from birdpy.policy.session import Session, Speaker
+from birdpy.rib.path import Path
+from birdpy.rib.prefixes import Cover, PrefixMap, cover_of, covers
+from felixpy.model.addresses import Address, Prefix
+
+MARTIAN = "not a unicast prefix"
+DEFAULT_ROUTE = "default route"
+CONNECTED = "equal to or inside a connected subnet"
+OWN_BLOCK = "own block, or covering it"
+INSIDE_OWN_BLOCK = "inside an own block"
+CAPTURES_PEER = "would capture a peer's address"
+CAPTURES_NEXT_HOP = "would capture its own next hop"
+CAPTURES_API = "would capture the API server"
+REASONS = (
+    MARTIAN, DEFAULT_ROUTE, CONNECTED, OWN_BLOCK, INSIDE_OWN_BLOCK, CAPTURES_PEER, CAPTURES_NEXT_HOP, CAPTURES_API,
+)  # fmt: skip
+NO_FAULT = ("", "")
+
+Holder = Callable[[Address], str | None]
+
+
+def nobody(_address: Address) -> str | None:
+    """The `Holder` that knows of no borrowed address."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What the kernel says of this node."""
+
+    connected: Collection[Prefix] = ()  # subnets of its interfaces; host prefixes of its own addresses do not count
+    addresses: frozenset[Address] = frozenset()  # of its own interfaces
+    plain: PrefixMap[object] = field(default_factory=PrefixMap)  # non-BGP routes, the connected ones too
+    api_servers: tuple[Address, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What this node has of the cluster's addresses. `holder` gives the node that IPAM says holds an address."""
+
+    blocks: Collection[Prefix] = ()  # announced, or still blackholed
+    pods: frozenset[Address] = frozenset()
+    holder: Holder = nobody
+
+
+class Guard:
+    """Answers `fault` in a few lookups per prefix, whatever the number of peers."""
+
+    def __init__(self, speaker: Speaker, here: Here, own: Own) -> None:
+        self._speaker, self._own, self._plain = speaker, own, here.plain
+        self._addresses = here.addresses | frozenset(speaker.addresses)
+        self._connected: PrefixMap[None] = PrefixMap()
+        for network in here.connected:
+            self._connected[network] = None
+        self._blocks: PrefixMap[None] = PrefixMap()
+        self._over_blocks: dict[Cover, Prefix] = {}
+        for block in own.blocks:
+            self._blocks[block] = None
+            self._over_blocks.update(dict.fromkeys(covers(block), block))
+        self._captures: dict[Cover, tuple[str, str]] = {}
+        for session in speaker.sessions:
+            self._protect(session.address, CAPTURES_PEER)
+        for address in here.api_servers:
+            self._protect(address, CAPTURES_API)
+
+    def is_own(self, address: Address) -> bool:
+        """Whether `address` is this node's."""
+        return address in self._addresses
+
+    def subnet_of(self, address: Address) -> Prefix | None:
+        """The connected subnet that `address` is in."""
+        found = self._connected.longest(address)
+        return found[0] if found else None
+
+    def fault(self, path: Path, session: Session) -> tuple[str, str]:
+        """Why `path` would hurt this node, one of REASONS and the case; empty texts when it would not."""
+        prefix = path.prefix
+        if prefix.prefixlen == 0:
+            return DEFAULT_ROUTE, ""
+        first = prefix.network_address
+        if first.is_multicast or first.is_loopback or first.is_link_local:
+            return MARTIAN, ""
+        inside = self._connected.longest(prefix)
+        if inside is not None:
+            return CONNECTED, str(inside[0])
+        cover = cover_of(prefix)
+        under = self._over_blocks.get(cover)
+        if under is not None:
+            return OWN_BLOCK, str(under)
+        block = self._blocks.longest(prefix)
+        if block is not None:
+            return self._borrowed(path, session, block[0])
+        captured = self._captures.get(cover)
+        if captured is not None:
+            return captured
+        if path.next_hop is not None and path.next_hop in prefix and self._reached(path.next_hop) < prefix.prefixlen:
+            return CAPTURES_NEXT_HOP, str(path.next_hop)
+        return NO_FAULT
+
+    def _borrowed(self, path: Path, session: Session, block: Prefix) -> tuple[str, str]:
+        """A host route inside an own block: right when another node of the cluster borrowed the address."""
+        address = path.prefix.network_address
+        borrower = self._speaker.owners.get(path.next_hop) if path.next_hop is not None else None
+        detail = f"{block}, announced by {session.cluster_node or session.address}"
+        if path.prefix.prefixlen < path.prefix.max_prefixlen:
+            return INSIDE_OWN_BLOCK, detail
+        if not session.cluster_node or borrower is None:
+            return INSIDE_OWN_BLOCK, f"{detail}: not by a node of the cluster"
+        if address in self._own.pods:
+            return INSIDE_OWN_BLOCK, f"{detail}: a pod of this node has {address}"
+        holder = self._own.holder(address)
+        if holder != borrower:
+            return INSIDE_OWN_BLOCK, f"{detail}: IPAM gives it to {holder or 'nobody'}, not to {borrower}"
+        return NO_FAULT
+
+    def _protect(self, address: Address, reason: str) -> None:
+        """Note every prefix that would take `address` away from the route that leads there now."""
+        for cover in covers(address, max(1, self._reached(address) + 1)):
+            self._captures.setdefault(cover, (reason, str(address)))
+
+    def _reached(self, address: Address) -> int:
+        """The length of the non-BGP route that leads to `address`; -1 when none does."""
+        found = self._plain.longest(address)
+        return found[0].prefixlen if found else -1

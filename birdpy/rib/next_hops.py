@@ -1,0 +1,155 @@
+"""Can a BGP next hop be reached, and by which gateways and devices. Pure.
+
+A next hop is resolved recursively: through non-BGP routes that say something about it, then through BGP routes, then
+through the default route, which says nothing about it in particular. A covering route with a gateway gives that
+gateway (asking for the next hop itself on that wire would be asking for a host behind a router); a device route gives
+the next hop itself.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+from math import gcd
+
+from birdpy.rib.prefixes import PrefixMap
+from felixpy.model.addresses import Address, Prefix
+from felixpy.model.routes import Device, Hop
+
+MAX_DEPTH = 4  # routes that lean on routes; deeper is a mistake or an attack
+MAX_WEIGHT = 256  # rtnh_hops is one byte and counts from 0
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way out of a route that the kernel holds and BGP did not make: a gateway, or straight onto the device."""
+
+    device: Device
+    via: Address | None = None
+    weight: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """How packets for a next hop leave. `distance` 0 is on the wire; each route that is leaned on adds one."""
+
+    hops: tuple[Hop, ...]
+    through: tuple[Prefix, ...]  # the routes that were leaned on, the first one covering the next hop itself
+    distance: int = 0
+    failing: str = ""  # why this is only a last resort: a device without carrier, a neighbour that does not answer
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """Why there is no way to a next hop."""
+
+    reason: str
+
+
+Resolution = Resolved | Unresolved
+Learned = Callable[[Prefix | Address], Iterator[tuple[Prefix, tuple[Address, ...]]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What resolving stands on: the kernel's non-BGP routes, and what is known to be out of order."""
+
+    routes: PrefixMap[tuple[Way, ...]]
+    down: Collection[Device] = frozenset()  # no carrier, or set down
+    failed: Collection[tuple[Address, Device]] = frozenset()  # neighbours that do not answer
+    forced: Collection[tuple[Address, Device]] = frozenset()  # the kernel refused the plain form: say onlink
+
+    def covering(self, address: Address) -> Iterator[tuple[Prefix, tuple[Way, ...]]]:
+        """Non-BGP routes that contain `address`, the most specific first."""
+        return self.routes.covering(address)
+
+
+def no_bgp_routes(_address: Prefix | Address) -> Iterator[tuple[Prefix, tuple[Address, ...]]]:
+    """The `Learned` of a table that holds nothing."""
+    return iter(())
+
+
+def resolve(
+    next_hop: Address, ground: Ground, learned: Learned = no_bgp_routes, leaning: tuple[Prefix, ...] = ()
+) -> Resolution:
+    """The way to `next_hop`.
+
+    `learned` gives the chosen BGP routes that contain an address, the most specific first, with their next hops.
+    `leaning` holds the prefixes that are being resolved already: a route never leans on itself.
+    """
+    plain = next(ground.covering(next_hop), None)
+    if plain is not None and plain[0].prefixlen > 0:
+        return _over_kernel(next_hop, plain, ground)
+    through = next((route for route in learned(next_hop) if _may_lean(next_hop, route, leaning)), None)
+    if through is not None:
+        found = _over_bgp(through, ground, learned, leaning)
+        if isinstance(found, Resolved) or plain is None:
+            return found
+    if plain is not None:
+        return _over_kernel(next_hop, plain, ground)
+    looped = any(prefix.prefixlen > 0 for prefix, _ in learned(next_hop))
+    return Unresolved("only a route through itself leads there" if looped else f"no route to {next_hop}")
+
+
+def _may_lean(next_hop: Address, route: tuple[Prefix, tuple[Address, ...]], leaning: tuple[Prefix, ...]) -> bool:
+    """Not on a BGP default, and not on a route that itself goes to `next_hop` or is being resolved right now."""
+    prefix, next_hops = route
+    return prefix.prefixlen > 0 and prefix not in leaning and next_hop not in next_hops
+
+
+def _over_kernel(next_hop: Address, route: tuple[Prefix, tuple[Way, ...]], ground: Ground) -> Resolution:
+    prefix, ways = route
+    hops, troubles = [], []
+    for way in ways:
+        via = way.via or next_hop
+        onlink = way.via is None and (via, way.device) in ground.forced
+        trouble = ""
+        if way.device in ground.down:
+            trouble = f"{way.device} is down"
+        elif (via, way.device) in ground.failed:
+            trouble = f"neighbour {via} on {way.device} does not answer"
+        hops.append((Hop(via, way.device, way.weight, onlink), trouble))
+        troubles.append(trouble)
+    if not hops:
+        return Unresolved(f"{prefix}, which covers {next_hop}, is a route to nowhere")
+    healthy = tuple(hop for hop, trouble in hops if not trouble)
+    distance = 0 if any(way.via is None for way in ways) else 1
+    kept = healthy or tuple(hop for hop, _ in hops)
+    return Resolved(merged(kept), (prefix,), distance, "" if healthy else troubles[0])
+
+
+def _over_bgp(
+    route: tuple[Prefix, tuple[Address, ...]], ground: Ground, learned: Learned, leaning: tuple[Prefix, ...]
+) -> Resolution:
+    prefix, next_hops = route
+    if len(leaning) >= MAX_DEPTH:
+        return Unresolved(f"more than {MAX_DEPTH} BGP routes lean on each other")
+    answers = [resolve(hop, ground, learned, (*leaning, prefix)) for hop in next_hops]
+    found = [answer for answer in answers if isinstance(answer, Resolved)]
+    if not found:
+        reason = next((answer.reason for answer in answers if isinstance(answer, Unresolved)), "it has no next hop")
+        return Unresolved(f"through {prefix}: {reason}")
+    best = [answer for answer in found if not answer.failing] or found
+    return Resolved(
+        merged(hop for answer in best for hop in answer.hops),
+        (prefix, *best[0].through),
+        1 + max(answer.distance for answer in best),
+        best[0].failing,
+    )
+
+
+def merged(hops: Collection[Hop] | Iterator[Hop]) -> tuple[Hop, ...]:
+    """Sorted, one hop per gateway and device; weights of equal ones are added, then shortened, 1..256."""
+    weights: dict[tuple[Address, Device, bool], int] = {}
+    for hop in hops:
+        key = (hop.via, hop.device, hop.onlink)
+        weights[key] = weights.get(key, 0) + hop.weight
+    shorter = gcd(*weights.values()) if weights else 1
+    made = [
+        Hop(via, device, min(weight // shorter, MAX_WEIGHT), onlink)
+        for (via, device, onlink), weight in weights.items()
+    ]
+    return tuple(sorted(made, key=lambda hop: (hop.via.version, hop.via.packed, hop.device)))
+
+
+def plain_form(hop: Hop) -> Hop:
+    """`hop` without onlink: what is tried first."""
+    return replace(hop, onlink=False)
