@@ -11,12 +11,11 @@ from typing import Literal
 
 from birdpy.policy.communities import carries, parse_community, with_community
 from birdpy.policy.session import Session
-from birdpy.rib.path import Attributes, Path
+from birdpy.rib.path import HIGHEST_LOCAL_PREF, Attributes, Path
 from felixpy.model.addresses import Asn, contains, family
 from felixpy.model.resources import BGPFilter, BGPFilterRule
 
 Direction = Literal["import", "export"]
-HIGHEST_LOCAL_PREF = 2147483647  # Calico carries a route's priority as this minus LOCAL_PREF
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from birdpy.policy.session import Session, Speaker
 from birdpy.rib.path import Path
 from birdpy.rib.prefixes import Cover, PrefixMap, cover_of, covers
 from felixpy.model.addresses import Address, Prefix
+from felixpy.model.fib import ConnectedRoutes
 
 MARTIAN = "not a unicast prefix"
 DEFAULT_ROUTE = "default route"
@@ -38,9 +39,8 @@ def nobody(_address: Address) -> str | None:
 class Here:
     """What the kernel says of this node."""
 
-    connected: Collection[Prefix] = ()  # subnets of its interfaces; host prefixes of its own addresses do not count
+    routes: ConnectedRoutes = field(default_factory=ConnectedRoutes)  # non-BGP routes, the connected ones too
     addresses: frozenset[Address] = frozenset()  # of its own interfaces
-    plain: PrefixMap[object] = field(default_factory=PrefixMap)  # non-BGP routes, the connected ones too
     api_servers: tuple[Address, ...] = ()
 
 
@@ -57,10 +57,10 @@ class Guard:
     """Answers `fault` in a few lookups per prefix, whatever the number of peers."""
 
     def __init__(self, speaker: Speaker, here: Here, own: Own) -> None:
-        self._speaker, self._own, self._plain = speaker, own, here.plain
+        self._speaker, self._own, self._plain = speaker, own, here.routes
         self._addresses = here.addresses | frozenset(speaker.addresses)
         self._connected: PrefixMap[None] = PrefixMap()
-        for network in here.connected:
+        for network in here.routes.subnets:
             self._connected[network] = None
         self._blocks: PrefixMap[None] = PrefixMap()
         self._over_blocks: dict[Cover, Prefix] = {}
@@ -93,6 +93,8 @@ class Guard:
         inside = self._connected.longest(prefix)
         if inside is not None:
             return CONNECTED, str(inside[0])
+        if prefix.prefixlen == prefix.max_prefixlen and first in self._addresses:
+            return CONNECTED, f"{first} is this node's own"
         cover = cover_of(prefix)
         under = self._over_blocks.get(cover)
         if under is not None:
@@ -130,5 +132,5 @@ class Guard:
 
     def _reached(self, address: Address) -> int:
         """The length of the non-BGP route that leads to `address`; -1 when none does."""
-        found = self._plain.longest(address)
-        return found[0].prefixlen if found else -1
+        found = self._plain.covering(address)
+        return found[0].prefix.prefixlen if found else -1

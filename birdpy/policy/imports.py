@@ -32,6 +32,8 @@ REASONS = (
     MALFORMED, WRONG_FAMILY, OWN_AS, WRONG_FIRST_AS, OWN_ORIGINATOR, OWN_CLUSTER, NO_NEXT_HOP, OWN_NEXT_HOP,
     BAD_NEXT_HOP, LINK_LOCAL_NEXT_HOP, FAR_NEXT_HOP, FILTERED, *GUARD_REASONS,
 )  # fmt: skip
+EMPTY_PATH = "no as path"  # a fault over eBGP, the rule over iBGP
+EXCUSED = (NO_NEXT_HOP,)  # said of the whole UPDATE; each path shows its own next hop
 BY_DEFAULT = "accepted by default"
 
 
@@ -87,8 +89,11 @@ def _shared_fault(path: Path, session: Session, around: Surroundings) -> tuple[s
 def _fault_of_attributes(
     attributes: Attributes, _next_hop: Address | None, session: Session, around: Surroundings
 ) -> tuple[str, str]:
-    if attributes.faults:
-        return MALFORMED, "; ".join(attributes.faults)
+    faults = [
+        fault for fault in attributes.faults if fault not in EXCUSED and (session.external or fault != EMPTY_PATH)
+    ]
+    if faults:
+        return MALFORMED, "; ".join(faults)
     as_path = attributes.as_path
     own = as_path.count(session.local_as) + sum(session.local_as in members for members in attributes.as_sets)
     if own > session.allowed_local_as:

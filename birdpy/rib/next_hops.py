@@ -6,25 +6,16 @@ gateway (asking for the next hop itself on that wire would be asking for a host 
 the next hop itself.
 """
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
 from math import gcd
 
-from birdpy.rib.prefixes import PrefixMap
 from felixpy.model.addresses import Address, Prefix
+from felixpy.model.fib import ConnectedRoute, ConnectedRoutes
 from felixpy.model.routes import Device, Hop
 
 MAX_DEPTH = 4  # routes that lean on routes; deeper is a mistake or an attack
 MAX_WEIGHT = 256  # rtnh_hops is one byte and counts from 0
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One way out of a route that the kernel holds and BGP did not make: a gateway, or straight onto the device."""
-
-    device: Device
-    via: Address | None = None
-    weight: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +43,10 @@ Learned = Callable[[Prefix | Address], Iterator[tuple[Prefix, tuple[Address, ...
 class Ground:
     """What resolving stands on: the kernel's non-BGP routes, and what is known to be out of order."""
 
-    routes: PrefixMap[tuple[Way, ...]]
+    routes: ConnectedRoutes
     down: Collection[Device] = frozenset()  # no carrier, or set down
     failed: Collection[tuple[Address, Device]] = frozenset()  # neighbours that do not answer
     forced: Collection[tuple[Address, Device]] = frozenset()  # the kernel refused the plain form: say onlink
-
-    def covering(self, address: Address) -> Iterator[tuple[Prefix, tuple[Way, ...]]]:
-        """Non-BGP routes that contain `address`, the most specific first."""
-        return self.routes.covering(address)
 
 
 def no_bgp_routes(_address: Prefix | Address) -> Iterator[tuple[Prefix, tuple[Address, ...]]]:
@@ -75,15 +62,15 @@ def resolve(
     `learned` gives the chosen BGP routes that contain an address, the most specific first, with their next hops.
     `leaning` holds the prefixes that are being resolved already: a route never leans on itself.
     """
-    plain = next(ground.covering(next_hop), None)
-    if plain is not None and plain[0].prefixlen > 0:
+    plain = ground.routes.covering(next_hop)
+    if plain and plain[0].prefix.prefixlen > 0:
         return _over_kernel(next_hop, plain, ground)
     through = next((route for route in learned(next_hop) if _may_lean(next_hop, route, leaning)), None)
     if through is not None:
         found = _over_bgp(through, ground, learned, leaning)
-        if isinstance(found, Resolved) or plain is None:
+        if isinstance(found, Resolved) or not plain:
             return found
-    if plain is not None:
+    if plain:
         return _over_kernel(next_hop, plain, ground)
     looped = any(prefix.prefixlen > 0 for prefix, _ in learned(next_hop))
     return Unresolved("only a route through itself leads there" if looped else f"no route to {next_hop}")
@@ -95,25 +82,27 @@ def _may_lean(next_hop: Address, route: tuple[Prefix, tuple[Address, ...]], lean
     return prefix.prefixlen > 0 and prefix not in leaning and next_hop not in next_hops
 
 
-def _over_kernel(next_hop: Address, route: tuple[Prefix, tuple[Way, ...]], ground: Ground) -> Resolution:
-    prefix, ways = route
-    hops, troubles = [], []
+def _over_kernel(next_hop: Address, ways: tuple[ConnectedRoute, ...], ground: Ground) -> Resolution:
+    hops: list[tuple[Hop, str]] = []
     for way in ways:
-        via = way.via or next_hop
-        onlink = way.via is None and (via, way.device) in ground.forced
-        trouble = ""
-        if way.device in ground.down:
-            trouble = f"{way.device} is down"
-        elif (via, way.device) in ground.failed:
-            trouble = f"neighbour {via} on {way.device} does not answer"
-        hops.append((Hop(via, way.device, way.weight, onlink), trouble))
-        troubles.append(trouble)
-    if not hops:
-        return Unresolved(f"{prefix}, which covers {next_hop}, is a route to nowhere")
-    healthy = tuple(hop for hop, trouble in hops if not trouble)
-    distance = 0 if any(way.via is None for way in ways) else 1
-    kept = healthy or tuple(hop for hop, _ in hops)
-    return Resolved(merged(kept), (prefix,), distance, "" if healthy else troubles[0])
+        if way.device is None:
+            return Unresolved(f"{way.prefix}, which covers {next_hop}, leads nowhere on this node")
+        via = way.gateway or next_hop
+        onlink = way.onlink if way.gateway else (via, way.device) in ground.forced
+        hops.append((Hop(via, way.device, 1, onlink), _trouble(via, way.device, ground)))
+    healthy = [hop for hop, trouble in hops if not trouble]
+    return Resolved(
+        merged(healthy or [hop for hop, _ in hops]),
+        (ways[0].prefix,),
+        0 if any(way.gateway is None for way in ways) else 1,
+        "" if healthy else hops[0][1],
+    )
+
+
+def _trouble(via: Address, device: Device, ground: Ground) -> str:
+    if device in ground.down:
+        return f"{device} is down"
+    return f"neighbour {via} on {device} does not answer" if (via, device) in ground.failed else ""
 
 
 def _over_bgp(
@@ -136,20 +125,15 @@ def _over_bgp(
     )
 
 
-def merged(hops: Collection[Hop] | Iterator[Hop]) -> tuple[Hop, ...]:
+def merged(hops: Iterable[Hop]) -> tuple[Hop, ...]:
     """Sorted, one hop per gateway and device; weights of equal ones are added, then shortened, 1..256."""
     weights: dict[tuple[Address, Device, bool], int] = {}
     for hop in hops:
         key = (hop.via, hop.device, hop.onlink)
         weights[key] = weights.get(key, 0) + hop.weight
-    shorter = gcd(*weights.values()) if weights else 1
+    shorter = gcd(*weights.values())
     made = [
         Hop(via, device, min(weight // shorter, MAX_WEIGHT), onlink)
         for (via, device, onlink), weight in weights.items()
     ]
     return tuple(sorted(made, key=lambda hop: (hop.via.version, hop.via.packed, hop.device)))
-
-
-def plain_form(hop: Hop) -> Hop:
-    """`hop` without onlink: what is tried first."""
-    return replace(hop, onlink=False)

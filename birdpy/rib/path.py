@@ -7,6 +7,7 @@ from typing import Literal
 from felixpy.model.addresses import Address, Asn, Prefix
 
 DEFAULT_LOCAL_PREF = 100  # RFC 4271 §5.1.5, what most implementations assume
+HIGHEST_LOCAL_PREF = 2147483647  # Calico carries a route priority as this minus LOCAL_PREF
 NORMAL_LOCAL_PREF = 2147482623  # 2147483647 - 1024: Calico's normal route priority carried in LOCAL_PREF
 
 Source = Literal["bgp", "local", "static", "kernel"]

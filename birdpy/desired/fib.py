@@ -1,0 +1,85 @@
+"""Best paths -> kernel routes; a blackhole under each own block. Pure.
+
+Service routes, own or learned, are never installed: a blackhole or a gateway for a service address is looked up
+before the node's own DNAT and cuts its programs off from every ClusterIP.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from birdpy.desired.originate import Blocks
+from birdpy.policy.session import Speaker
+from birdpy.rib.best_path import Choice
+from birdpy.rib.next_hops import Resolution, Resolved, merged
+from birdpy.rib.prefixes import PrefixMap
+from felixpy.model.addresses import Address, Prefix, host_prefix
+from felixpy.model.routes import BGP_METRIC, MAIN_TABLE, Origin, Route, RouteKey, RouteKind
+
+SERVICE = "service route: announced only, never installed"
+OURS = "our own: its blackhole or its pods' routes stand for it"
+
+Way = Callable[[Address], Resolution]
+
+
+@dataclass(frozen=True, slots=True)
+class FibRules:
+    """Where routes go, and what is kept out of the kernel."""
+
+    services: PrefixMap[str] = field(default_factory=PrefixMap)  # every service range and announced service address
+    metric: int = BGP_METRIC
+    table: int = MAIN_TABLE
+
+    def key(self, prefix: Prefix) -> RouteKey:
+        """The kernel's key for a prefix of ours."""
+        return RouteKey(prefix, self.table, self.metric)
+
+
+def learned_route(choice: Choice, way: Way, rules: FibRules) -> Route | str:
+    """The one route for what was chosen: plain gateways, several when paths share the load; or why there is none."""
+    best = choice.best
+    if best.source != "bgp":
+        return OURS
+    if rules.services.longest(best.prefix) is not None:
+        return SERVICE
+    answers = [way(path.next_hop) for path in choice.multipath if path.next_hop is not None]
+    hops = merged([hop for answer in answers if isinstance(answer, Resolved) for hop in answer.hops])
+    if not hops:
+        return next((answer.reason for answer in answers if not isinstance(answer, Resolved)), "no next hop")
+    origin = Origin("peer", best.session, best.peer, best.attributes.as_path, choice.because, best.since)
+    return Route(rules.key(best.prefix), RouteKind.LEARNED, hops=hops, origin=origin)
+
+
+def blackholes(blocks: Blocks, rules: FibRules) -> dict[RouteKey, Route]:
+    """A blackhole under each own block: what no pod has must not go back to where it came from."""
+    found = {}
+    for block in blocks.blackholed:
+        key = rules.key(block)
+        origin = Origin("block", blocks.affinities.get(block, str(block)))
+        found[key] = Route(key, RouteKind.BLACKHOLE, origin=origin)
+    return found
+
+
+def reachable_by(speaker: Speaker, way: Way, rules: FibRules) -> dict[RouteKey, Route]:
+    """The host routes that `reachableBy` asks for: this peer by way of that gateway."""
+    found = {}
+    for session in speaker.sessions:
+        if session.reachable_by is not None:
+            answer = way(session.reachable_by)
+            if isinstance(answer, Resolved):
+                key = rules.key(host_prefix(session.address))
+                origin = Origin("reachable-by", session.defined_by, session.address)
+                found[key] = Route(key, RouteKind.LEARNED, hops=answer.hops, origin=origin)
+    return found
+
+
+def desired_routes(
+    choices: Mapping[Prefix, Choice], way: Way, fixed: Iterable[Route], rules: FibRules
+) -> dict[RouteKey, Route]:
+    """All that birdpy wants in the kernel. `fixed` (blackholes, reachableBy) wins over what was learned."""
+    found: dict[RouteKey, Route] = {}
+    for choice in choices.values():
+        route = learned_route(choice, way, rules)
+        if isinstance(route, Route):
+            found[route.key] = route
+    found.update({route.key: route for route in fixed})
+    return found
