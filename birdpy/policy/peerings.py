@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from birdpy.policy.cluster import BGP_PORT, Cluster, ClusterNode
-from felixpy.model import selectors
 from felixpy.model.addresses import Address, Asn, Family, family, parse_address
 from felixpy.model.errors import InvalidResource
 from felixpy.model.resources import BGPPeer, Resource, WorkloadEndpoint
+from felixpy.model.selectors import matches
 from felixpy.model.snapshot import Snapshot
 
 Kind = Literal["Mesh", "Global", "Node", "Local_Workload"]
@@ -104,7 +104,7 @@ def workloads(here: ClusterNode, snapshot: Snapshot) -> Found:
 def selected(spec: BGPPeer, node: ClusterNode) -> bool:
     """Whether `node` is one of those that a BGPPeer is for; ValueError for a selector that cannot be read."""
     if spec.node_selector:
-        return selectors.matches(spec.node_selector, node.labels)
+        return matches(spec.node_selector, node.labels)
     return not spec.node or spec.node == node.name
 
 
@@ -149,7 +149,7 @@ def _chosen(cluster: Cluster, peer: Resource[BGPPeer], kind: Kind) -> Found:
         yield _problem(peer, "names no peer; set peerIP or peerSelector")
         return
     for node in cluster.nodes.values():
-        if selectors.matches(peer.spec.peer_selector, node.labels):
+        if matches(peer.spec.peer_selector, node.labels):
             for address in node.addresses.values():
                 yield Peering(kind, address, cluster.asn(node), node.port, peer, node)
 
@@ -157,7 +157,7 @@ def _chosen(cluster: Cluster, peer: Resource[BGPPeer], kind: Kind) -> Found:
 def _aimed_at(cluster: Cluster, here: ClusterNode, spec: BGPPeer) -> tuple[Family, ...]:
     """The families in which a definition points at this node."""
     if spec.peer_selector:
-        return FAMILIES if selectors.matches(spec.peer_selector, here.labels) else ()
+        return FAMILIES if matches(spec.peer_selector, here.labels) else ()
     if not spec.peer_ip:
         return ()
     address, port = parse_endpoint(spec.peer_ip)
@@ -173,7 +173,7 @@ def _pods(here: ClusterNode, snapshot: Snapshot) -> list[Resource[WorkloadEndpoi
 
 
 def _picks(spec: BGPPeer, pod: Resource[WorkloadEndpoint]) -> bool:
-    return selectors.matches(spec.local_workload_selector, pod.meta.labels)
+    return matches(spec.local_workload_selector, pod.meta.labels)
 
 
 def _first_addresses(endpoint: WorkloadEndpoint) -> list[Address]:
