@@ -140,7 +140,6 @@ def test_the_oldest_external_path_stays_when_asked_for() -> None:
 def test_a_path_without_a_way_is_no_candidate() -> None:
     near, far, mine = path(session="a"), path(session="b", next_hop="10.9.9.9"), own().path
 
-
     def way(asked: Path) -> Resolution:
         return Resolved((), ()) if asked == near else Unresolved("no route")
 
