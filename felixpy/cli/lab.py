@@ -1,0 +1,82 @@
+"""`felixpy lab`: a containerlab topology in network namespaces, without Docker."""
+
+from pathlib import Path
+
+import click
+
+from felixpy.model.errors import Usage
+
+LAB = click.option("--lab", "lab_name", metavar="NAME", help="Which lab; needed only when several run.")
+
+
+def say(text: str) -> None:
+    """Progress goes to stderr: stdout is for results."""
+    click.echo(text, err=True)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def lab() -> None:
+    """A containerlab topology in network namespaces, without Docker.
+
+    \b
+    Examples:
+      felixpy lab deploy -t containerlab/quickstart.clab.yml
+      felixpy lab exec tor -- vtysh -c 'show bgp summary'
+      felixpy lab exec n1/a -- ping -c1 10.65.0.66
+      felixpy lab destroy
+    """
+
+
+@lab.command()
+@click.option("-t", "--topo", "file", required=True, type=click.Path(path_type=Path), help="The topology file.")
+@click.option("--reconfigure", is_flag=True, help="Remove a running lab of that name first.")
+def deploy(file: Path, reconfigure: bool) -> None:
+    """Make the lab that a topology file describes."""
+    from felixpy.lab import topology
+    from felixpy.lab.deploy import deploy as make
+
+    wanted = topology.load(file)
+    for note in wanted.notes:
+        say(note)
+    made = make(wanted, say, reconfigure=reconfigure)
+    if made is None:
+        say(f"lab {wanted.name} is up already; felixpy lab inspect shows it")
+    else:
+        say(f"lab {wanted.name} is up; felixpy lab inspect shows it, felixpy lab destroy removes it")
+
+
+@lab.command()
+@click.option("-t", "--topo", "file", type=click.Path(path_type=Path), help="The topology file whose lab it is.")
+@click.option("--all", "every", is_flag=True, help="Every lab of this machine.")
+@LAB
+def destroy(file: Path | None, every: bool, lab_name: str | None) -> None:
+    """Remove a lab with all that it made; also what a killed deployment left."""
+    from felixpy.lab import registry, topology
+    from felixpy.lab.destroy import destroy as remove
+
+    if every:
+        chosen = [one.name for one in registry.labs()]
+    elif file is not None:
+        chosen = [topology.load(file).name]
+    else:
+        chosen = [registry.find_lab(lab_name).name]
+    for name in chosen:
+        remove(name)
+        say(f"lab {name} is removed")
+    if not chosen:
+        say("no lab is running")
+
+
+@lab.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("where", metavar="NODE[/POD]")
+@click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD...")
+@LAB
+def exec_(where: str, argv: tuple[str, ...], lab_name: str | None) -> None:
+    """Run a command in a node, or in a pod of a node."""
+    from felixpy.lab import enter, registry
+
+    node, _, pod = where.partition("/")
+    argv = argv[1:] if argv[0] == "--" else argv
+    if not node:
+        raise Usage(f"{where!r} names no node; NODE or NODE/POD is needed")
+    enter.become(registry.find_lab(lab_name), node, argv, pod or None)

@@ -1,0 +1,70 @@
+"""The way into a lab node, and into a pod in it. Edge.
+
+`nsenter` joins user, mount, UTS, IPC, PID and network namespaces of the node's holder; a pod only changes the network
+namespace (not through `ip netns exec`, which would mount /sys anew).
+"""
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from felixpy.lab.registry import Lab
+from felixpy.model.errors import Trouble
+
+POD_NETNS = "/run/netns"
+
+
+def command(lab: Lab, node: str, argv: Sequence[str], pod: str | None = None) -> list[str]:
+    """The argument list that runs `argv` in a node, or in the network namespace of a pod in it."""
+    entry = lab.node(node)
+    if not entry.alive:
+        raise Trouble(f"lab {lab.name}: node {node} is not running; felixpy lab deploy --reconfigure makes it anew")
+    within = ["nsenter", f"--target={entry.pid}", "--mount", "--uts", "--ipc", "--net", "--pid", "--"]
+    if pod is not None:
+        if not (Path(f"/proc/{entry.pid}/root{POD_NETNS}") / pod).exists():
+            raise Trouble(
+                f"node {node} of lab {lab.name} has no pod {pod!r}; felixpy pod list --node {node} shows them"
+            )
+        within += ["nsenter", f"--net={POD_NETNS}/{pod}", "--"]
+    return [*within, *argv]
+
+
+def environment(lab: Lab, node: str) -> dict[str, str]:
+    """The environment that the node's own programs have."""
+    try:
+        spec = json.loads((lab.node_folder(node) / "spec.json").read_text())
+    except (OSError, ValueError) as error:
+        raise Trouble(f"lab {lab.name}: the spec of node {node} cannot be read: {error}") from error
+    return {**spec["env"], "TERM": os.environ.get("TERM", "dumb")}
+
+
+def run_in(
+    lab: Lab, node: str, argv: Sequence[str], pod: str | None = None, *, timeout: float = 60.0
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in a node, or in a pod's network namespace there, with its output captured; any exit code."""
+    return subprocess.run(
+        command(lab, node, argv, pod), env=environment(lab, node), capture_output=True, text=True, timeout=timeout,
+        check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def start_in(
+    lab: Lab, node: str, argv: Sequence[str], pod: str | None = None, *, stdout: IO[str] | int = subprocess.PIPE
+) -> subprocess.Popen[str]:
+    """Start a command in a node, or in a pod there, and return at once."""
+    return subprocess.Popen(
+        command(lab, node, argv, pod), env=environment(lab, node), stdin=subprocess.DEVNULL, stdout=stdout,
+        stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def become(lab: Lab, node: str, argv: Sequence[str], pod: str | None = None) -> None:
+    """Replace this process by a command in a node: terminal, signals and exit code are the command's own."""
+    line = command(lab, node, argv, pod)
+    try:
+        os.execvpe(line[0], line, environment(lab, node))  # noqa: S606 - an argument list, no shell
+    except OSError as error:
+        raise Trouble(f"{line[0]}: {error.strerror}; it is part of Debian's util-linux") from error
