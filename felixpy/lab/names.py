@@ -47,11 +47,13 @@ def take_back(name: str) -> None:
 
 
 def clean() -> None:
-    """Remove /run/netns again when we made it and nothing is in it."""
+    """After the last lab: remove /run/netns again when we made it and nothing is in it."""
     made = paths.labs_dir() / MADE
-    if made.exists() and not (NETNS.exists() and any(NETNS.iterdir())):
+    if not made.exists() or any((folder / "nodes").is_dir() for folder in paths.labs_dir().iterdir()):
+        return
+    made.unlink()
+    if NETNS.exists() and not any(NETNS.iterdir()):
         with contextlib.suppress(OSError):
             ns.unmount(str(NETNS))
         with contextlib.suppress(OSError):
             NETNS.rmdir()
-        made.unlink()

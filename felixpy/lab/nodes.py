@@ -160,6 +160,7 @@ def _program(image: str, labels: dict[str, str], at: At, values: "_Values") -> P
 
 
 def _binds(listed: At | None, values: "_Values") -> list[Bind]:
+    values.listed("binds")  # refused there when it is no list of texts
     found: dict[str, Bind] = {}  # by target: the nearer level wins
     for entry in listed.value if listed and isinstance(listed.value, list) else ():
         parts = str(entry.value).split(":")

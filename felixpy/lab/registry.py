@@ -131,8 +131,10 @@ def locked(name: str) -> Iterator[None]:
     try:
         if not _only_us(descriptor, path):
             raise Trouble(f"lab {name}: another process is making or removing it right now")
-        yield
-        path.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
     finally:
         os.close(descriptor)
         with contextlib.suppress(OSError):  # nothing of ours is left when nothing is there
