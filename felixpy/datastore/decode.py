@@ -13,7 +13,8 @@ import msgspec
 from felixpy.datastore.metadata import decode_metadata
 from felixpy.datastore.shapes import nearest, tidy
 from felixpy.model.errors import InvalidResource
-from felixpy.model.resources import KINDS, EndpointSlice, Kind, Resource, Secret, Service, Spec
+from felixpy.model.resources import KINDS, EndpointSlice, FelixConfiguration, Kind, Resource, Secret, Service, Spec
+from felixpy.model.resources.foreign import FELIX
 from felixpy.model.resources.kinds import CALICO
 from felixpy.model.resources.rules import complete, first_problem
 from felixpy.model.resources.scalars import decode_scalar
@@ -58,20 +59,19 @@ def decode_as(kind: Kind, document: Mapping[str, Any], where: str, strict: bool 
     where = f"{where}: {kind.name}/{str(raw_name)[:64]}" if raw_name else f"{where}: {kind.name}"
     meta = decode_metadata(document.get("metadata"), kind, where)
     raw, path = spec_of(kind, document, where)
-    unknown = [] if kind.spec in FOREIGN else [key for key in document if key not in (*ENVELOPE, "spec", "status")]
+    unknown = [key for key in document if key not in (*ENVELOPE, "spec", "status")]
     tidied = tidy(raw, kind.spec, path, unknown)
-    if kind.spec in FOREIGN:
-        unknown = []
+    unknown = [path for path in unknown if not _foreign(kind, path)]
     if strict and unknown:
         raise _unknown(where, unknown[0], path, kind)
     if problem := complete(kind.spec, tidied, strict):
-        raise InvalidResource(where, f"{path}{problem.field}", problem.reason)
+        raise InvalidResource(where, f"{path}{problem.field}" if problem.field else "metadata.name", problem.reason)
     try:
         spec = msgspec.convert(tidied, kind.spec, dec_hook=decode_scalar)
     except msgspec.ValidationError as error:
         raise invalid(where, path, str(error)) from None
     if problem := first_problem(spec, meta.name, tidied.keys()):
-        raise InvalidResource(where, f"{path}{problem.field}", problem.reason)
+        raise InvalidResource(where, f"{path}{problem.field}" if problem.field else "metadata.name", problem.reason)
     return Resource(meta, spec, unknown=tuple(unknown))
 
 
@@ -105,6 +105,11 @@ def invalid(where: str, path: str, message: str) -> InvalidResource:
         elif wrong[2] == "str":
             reason += ": write it without quotes"
     return InvalidResource(where, field.rstrip("."), reason)
+
+
+def _foreign(kind: Kind, field: str) -> bool:
+    """Whether a field that we do not know is somebody else's business, to be kept without a word."""
+    return kind.spec in FOREIGN or (kind.spec is FelixConfiguration and field.removeprefix("spec.") in FELIX)
 
 
 def _unknown(where: str, field: str, path: str, kind: Kind) -> InvalidResource:

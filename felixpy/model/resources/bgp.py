@@ -40,7 +40,7 @@ class PrefixAdvertisement(Wire, frozen=True):
 
 
 class BGPConfiguration(Wire, frozen=True):
-    """`default` is cluster-wide; `node.<name>` overrides a few fields for one node (calico.md 1.1)."""
+    """`default` is cluster-wide; `node.<name>` overrides a few fields for one node."""
 
     log_severity_screen: str = "Info"
     node_to_node_mesh_enabled: bool = True
@@ -64,7 +64,7 @@ class BGPConfiguration(Wire, frozen=True):
 
 
 class BGPPeer(Wire, frozen=True):
-    """Whom to peer with, from which nodes (calico.md 1.2)."""
+    """Whom to peer with, from which nodes."""
 
     node: str = ""
     node_selector: str = ""
@@ -126,7 +126,7 @@ class Operation(Wire, frozen=True):
 
 
 class BGPFilterRule(Wire, frozen=True):
-    """Conditions are ANDed; none matches everything; the action is final (calico.md 1.3)."""
+    """Conditions are ANDed; none matches everything; the action is final."""
 
     action: str  # Accept | Reject
     cidr: Prefix | None = None

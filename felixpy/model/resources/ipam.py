@@ -7,7 +7,7 @@ from felixpy.model.resources.base import Wire
 
 
 class IPPool(Wire, frozen=True):
-    """A range that pod addresses come from (calico.md 1.4)."""
+    """A range that pod addresses come from."""
 
     cidr: Prefix
     vxlan_mode: str = "Never"
@@ -23,7 +23,7 @@ class IPPool(Wire, frozen=True):
 
 
 class IPReservation(Wire, frozen=True):
-    """Addresses that are not given out any more; those in use stay in use (calico.md 1.5)."""
+    """Addresses that are not given out any more; those in use stay in use."""
 
     reserved_cidrs: tuple[str, ...] = field(name="reservedCIDRs", default=())
 
@@ -38,7 +38,7 @@ class AllocationAttribute(Wire, frozen=True):
 
 
 class IPAMBlock(Wire, frozen=True):
-    """One block of a pool and who holds each address in it (calico.md 1.6)."""
+    """One block of a pool and who holds each address in it."""
 
     cidr: Prefix
     affinity: str | None = None  # `host:<node>` or `virtual:<name>`
@@ -53,7 +53,7 @@ class IPAMBlock(Wire, frozen=True):
 
 
 class BlockAffinity(Wire, frozen=True):
-    """A node's claim to a block (calico.md 1.7); `pending` counts as absent for routing."""
+    """A node's claim to a block; `pending` counts as absent for routing."""
 
     cidr: Prefix
     node: str
@@ -63,7 +63,7 @@ class BlockAffinity(Wire, frozen=True):
 
 
 class IPAMHandle(Wire, frozen=True):
-    """Everything that one owner holds: block CIDR -> number of addresses (calico.md 1.8)."""
+    """Everything that one owner holds: block CIDR -> number of addresses."""
 
     handle_id: str = field(name="handleID")
     block: dict[str, int] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class IPAMHandle(Wire, frozen=True):
 
 
 class IPAMConfig(Wire, frozen=True):
-    """Cluster-wide allocation rules; the one object is named `default` (calico.md 1.9)."""
+    """Cluster-wide allocation rules; the one object is named `default`."""
 
     strict_affinity: bool = False
     auto_allocate_blocks: bool = True

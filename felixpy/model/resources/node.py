@@ -1,5 +1,7 @@
 """Node, WorkloadEndpoint and CalicoNodeStatus. Pure."""
 
+from typing import Any
+
 from msgspec import field
 
 from felixpy.model.addresses import Address, Asn, Prefix
@@ -30,16 +32,43 @@ class NodeAddress(Wire, frozen=True):
     type: str = ""  # CalicoNodeIP | InternalIP | ExternalIP
 
 
+class NodeInterface(Wire, frozen=True):
+    """One network interface of the node, as reported."""
+
+    name: str = ""
+    addresses: tuple[str, ...] = ()
+
+
+class NodeWireguard(Wire, frozen=True):
+    """Kept for Calico nodes beside us; we run no WireGuard."""
+
+    interface_ipv4_address: Address | None = field(name="interfaceIPv4Address", default=None)
+    interface_ipv6_address: Address | None = field(name="interfaceIPv6Address", default=None)
+
+
 class Node(Wire, frozen=True):
-    """One machine of the cluster (calico.md 1.10)."""
+    """One machine of the cluster. The tunnel fields are read and kept, never used: we have no tunnels."""
 
     bgp: NodeBGP | None = None
     orch_refs: tuple[OrchRef, ...] = ()
     addresses: tuple[NodeAddress, ...] = ()
+    interfaces: tuple[NodeInterface, ...] = ()
+    wireguard: NodeWireguard | None = None
+    ipv4_vxlan_tunnel_addr: Address | None = field(name="ipv4VXLANTunnelAddr", default=None)
+    ipv6_vxlan_tunnel_addr: Address | None = field(name="ipv6VXLANTunnelAddr", default=None)
+    vxlan_tunnel_mac_addr: str = field(name="vxlanTunnelMACAddr", default="")
+    vxlan_tunnel_mac_addr_v6: str = field(name="vxlanTunnelMACAddrV6", default="")
+
+
+class IPNat(Wire, frozen=True):
+    """A floating address in front of a pod's own."""
+
+    internal_ip: Address = field(name="internalIP")
+    external_ip: Address = field(name="externalIP")
 
 
 class WorkloadEndpoint(Wire, frozen=True):
-    """One interface of one pod (calico.md 1.11)."""
+    """One interface of one pod. `ports` and `qos_controls` are for policy: kept, not read."""
 
     node: str
     orchestrator: str = "k8s"
@@ -53,11 +82,15 @@ class WorkloadEndpoint(Wire, frozen=True):
     profiles: tuple[str, ...] = ()
     interface_name: str = ""
     mac: str = ""
+    service_account_name: str = ""
+    ip_nats: tuple[IPNat, ...] = field(name="ipNATs", default=())
+    ports: tuple[dict[str, Any], ...] = ()
+    qos_controls: dict[str, Any] | None = field(name="qosControls", default=None)
     allow_spoofed_source_prefixes: tuple[Prefix, ...] = ()
 
 
 class CalicoNodeStatus(Wire, frozen=True):
-    """Which status to fill for a node, and how often (calico.md 1.12)."""
+    """Which status to fill for a node, and how often; 0 stops refreshing."""
 
     node: str
     classes: tuple[str, ...] = ()

@@ -1,5 +1,6 @@
 """One thing that is wrong with a resource. Pure."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 
@@ -8,3 +9,10 @@ class Problem(NamedTuple):
 
     field: str
     reason: str
+
+
+def outside(field: str, value: float, low: int, high: int, unit: str = "") -> Iterator[Problem]:
+    """A problem when `value` is not in `low..high`, both included."""
+    if not low <= value <= high:
+        wanted = f"{low}..{high}" if low != high else f"exactly {low}"
+        yield Problem(field, f"{value:g}{' ' * bool(unit)}{unit} must be {wanted}")
