@@ -63,7 +63,12 @@ class Links:
 
     def get(self, name: str) -> Link | None:
         """The link of that name, asked of the kernel now; None when there is none."""
-        answer = self._netlink.get(RTM_GETLINK, LINK.pack(0, 0, 0, 0, 0) + text(IFLA_IFNAME, name))
+        return self.ask(self._netlink, name)
+
+    @staticmethod
+    def ask(netlink: Netlink, name: str) -> Link | None:
+        """As `get`, without reading all links first."""
+        answer = netlink.get(RTM_GETLINK, LINK.pack(0, 0, 0, 0, 0) + text(IFLA_IFNAME, name))
         return None if isinstance(answer, Failure) else decode_link(answer.body)
 
     def addresses(self) -> Sequence[AssignedAddress]:
