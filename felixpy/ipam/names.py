@@ -1,11 +1,13 @@
 """How IPAM objects are called: Calico's own spellings, so that both can share a datastore. Pure."""
 
 import hashlib
+import re
 
 from felixpy.model.addresses import Prefix
 
 HOST = "host:"
 MAX_NAME = 253  # DNS-1123 subdomain
+OBJECT = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
 
 def encoded(cidr: Prefix) -> str:
@@ -37,13 +39,21 @@ def handle_id(network: str, container: str) -> str:
 
 
 def handle_name(handle: str) -> str:
-    """The name of the IPAMHandle object; object names have no capitals."""
-    return handle.lower()
+    """The name of the IPAMHandle object."""
+    return object_name(handle.lower())
+
+
+def object_name(text: str) -> str:
+    """`text` when it may name an object (DNS-1123), else what is left of it and a hash of the whole."""
+    if len(text) <= MAX_NAME and OBJECT.fullmatch(text):
+        return text
+    left = re.sub(r"[^a-z0-9.-]+|\.(?=[.-])|(?<=-)\.", "-", text.lower()).strip(".-")
+    return f"{left[:200]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}".lstrip("-")
 
 
 def endpoint_name(*parts: str) -> str:
     """The name of a WorkloadEndpoint, `<node>-k8s-<pod>-<endpoint>`: dashes inside a part are doubled."""
-    return "-".join(part.replace("-", "--") for part in parts)
+    return object_name("-".join(part.replace("-", "--") for part in parts))
 
 
 def interface_name(workload: str, prefix: str = "cali") -> str:

@@ -13,6 +13,7 @@ import pytest
 
 from felixpy.datastore.files import FilesDatastore
 from felixpy.datastore.follow import follow
+from felixpy.datastore.memory import MemoryDatastore
 from felixpy.datastore.source import Datastore
 from felixpy.model.errors import Conflict
 from felixpy.model.resources import (
@@ -31,6 +32,7 @@ Factory = Callable[[Path], Datastore]
 
 STORES: dict[str, Factory] = {
     "files": FilesDatastore,
+    "memory": lambda _: MemoryDatastore(),
     "files without fsync": lambda path: FilesDatastore(path, sync=False),
 }
 
