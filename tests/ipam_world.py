@@ -88,11 +88,6 @@ class Process:
         """The store lives on."""
 
 
-def selects(selector: str, labels: Mapping[str, str]) -> bool:
-    """`all()` and, for the tests, the name of a label."""
-    return selector == "all()" or selector in labels
-
-
 def pool(name: str = "p", cidr: str = "10.65.0.0/24", **fields: Any) -> Resource[IPPool]:
     size = 26 if ":" not in cidr else 122
     return Resource(Metadata(name), IPPool(cidr=ip_network(cidr), **{"block_size": size, **fields}))
@@ -117,7 +112,7 @@ def allocator(store: Datastore, node: str = "n1", clock: Any = time.time) -> All
     async def rules() -> Rules:
         return rules_of(await snapshot(store), node)
 
-    return Allocator(store, node, rules, selects, clock)
+    return Allocator(store, node, rules, clock)
 
 
 def request(handle: str, *families: int, **fields: Any) -> Request:

@@ -22,7 +22,7 @@ from felixpy.ipam.errors import NoQualifiedPool, Shortage, Taken
 from felixpy.ipam.growth import Growth
 from felixpy.ipam.handles import count_down, count_up, forget
 from felixpy.ipam.names import affinity_of, block_name, handle_name
-from felixpy.ipam.pools import Rules, Selects, Wish, block_cidr, pool_of, pools_for, unserved
+from felixpy.ipam.pools import Rules, Wish, block_cidr, pool_of, pools_for, unserved
 from felixpy.model.addresses import Address, Prefix
 from felixpy.model.errors import Conflict, Trouble
 from felixpy.model.resources import IPAMBlock, IPAMHandle, Resource
@@ -52,10 +52,9 @@ class Allocator:
         store: Datastore,
         node: str,
         rules: ReadRules,
-        selects: Selects,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._store, self._node, self._rules, self._selects, self._clock = store, node, rules, selects, clock
+        self._store, self._node, self._rules, self._clock = store, node, rules, clock
         self._held: dict[Prefix, Block] = {}  # as last read or written: own blocks, and others in use
         self._loaded = False
         self._lock = asyncio.Lock()
@@ -165,7 +164,7 @@ class Allocator:
         return (*taken, *request.addresses)
 
     async def _wish(self, trial: Trial, wish: Wish, request: Request, rules: Rules) -> Address:
-        pools = pools_for(wish, rules, self._selects)
+        pools = pools_for(wish, rules)
         own = trial.of_node(self._node, wish.family)
         address = trial.take(inside(own, pools), request.owner)
         if address is not None:

@@ -1,16 +1,16 @@
 """Which pools a request may take addresses from, and why the others not. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha1
 
 from felixpy.ipam.errors import NoQualifiedPool
 from felixpy.model.addresses import Address, Family, Prefix, family, parse_prefix
 from felixpy.model.resources import IPAMConfig, IPPool, IPReservation, Node, Resource
+from felixpy.model.selectors import matches
 from felixpy.model.snapshot import Snapshot
 
 MAX_BLOCKS_PER_HOST = 20  # IPAMConfig.maxBlocksPerHost 0 means this (libcalico-go/lib/ipam)
-Selects = Callable[[str, Mapping[str, str]], bool]  # selector, labels -> whether it matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +74,21 @@ def unserved(pool: Resource[IPPool]) -> str | None:
     return None
 
 
-def unfit(pool: Resource[IPPool], wish: Wish, labels: Mapping[str, str], selects: Selects) -> str | None:
+def unfit(pool: Resource[IPPool], wish: Wish, labels: Mapping[str, str]) -> str | None:
     """Why a served pool is not used for this wish when no pool is named; None when it fits."""
     spec = pool.spec
     if wish.use not in spec.allowed_uses:
         return f"allowedUses is {', '.join(spec.allowed_uses)}, not {wish.use}"
     if spec.assignment_mode != "Automatic":
         return f"assignmentMode is {spec.assignment_mode}: it is used only when it is asked for by name"
-    if not selects(spec.node_selector, labels):
+    if not matches(spec.node_selector, labels):
         return f"nodeSelector {spec.node_selector!r} does not select this node"
-    if spec.namespace_selector and not selects(spec.namespace_selector, wish.namespace_labels):
+    if spec.namespace_selector and not matches(spec.namespace_selector, wish.namespace_labels):
         return f"namespaceSelector {spec.namespace_selector!r} does not select the namespace"
     return None
 
 
-def pools_for(wish: Wish, rules: Rules, selects: Selects) -> tuple[Resource[IPPool], ...]:
+def pools_for(wish: Wish, rules: Rules) -> tuple[Resource[IPPool], ...]:
     """The pools to take from, in order; NoQualifiedPool with the reason of each pool when there is none."""
     if wish.pools:
         return tuple(_named(text, wish, rules) for text in wish.pools)
@@ -97,7 +97,7 @@ def pools_for(wish: Wish, rules: Rules, selects: Selects) -> tuple[Resource[IPPo
     for pool in rules.pools:
         if family(pool.spec.cidr) != wish.family:
             continue
-        reason = unserved(pool) or unfit(pool, wish, rules.labels, selects)
+        reason = unserved(pool) or unfit(pool, wish, rules.labels)
         if reason is None:
             fitting.append(pool)
         else:
