@@ -58,8 +58,13 @@ def merge_metadata(stored: object, new: Resource[Any]) -> dict[str, Any]:
     return encode_metadata(new.meta) | kept
 
 
-def written(document: Mapping[str, Any], resource: Resource[Any]) -> dict[str, Any]:
-    """A document as its author wrote it, with the metadata that the store gives."""
+def written(
+    document: Mapping[str, Any], resource: Resource[Any], stored: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """A document as its author wrote it, with the metadata that the store gives and the status that is stored.
+
+    A Service's status is its author's: nobody else gives addresses to load balancers here.
+    """
     kind = kind_of(resource.spec)
     dropped = ("managedFields", "generation", "selfLink", "generateName")
     metadata = {k: v for k, v in document["metadata"].items() if k not in dropped}
@@ -67,6 +72,9 @@ def written(document: Mapping[str, Any], resource: Resource[Any]) -> dict[str, A
     if kind.spec is Secret:
         given.pop("stringData", None)
         given["data"] = dict(resource.spec.data)
+    if kind.spec is not Service:
+        given.pop("status", None)
+        given |= {"status": stored["status"]} if stored and "status" in stored else {}
     api = kind.api if document.get("apiVersion") == CRD else document["apiVersion"]
     return {"apiVersion": api, "kind": kind.name, "metadata": merge_metadata(metadata, resource), **given}
 

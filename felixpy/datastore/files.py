@@ -48,6 +48,13 @@ class FilesDatastore:
         """`files:DIR`."""
         return self._folder.target
 
+    def prepare(self) -> None:
+        """Make the store's folder if there is none."""
+        try:
+            self._folder.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._folder.trouble(self._folder.root, error) from error
+
     async def get(self, kind: type[S], name: str) -> Resource[S] | None:
         """As `Datastore.get`; InvalidResource also when the file says it is another object."""
         return self.read(KINDS[cast("type[Spec]", kind)], name)
@@ -67,6 +74,12 @@ class FilesDatastore:
                 if resource is not None:
                     objects[name] = resource
         return Listed(kind, objects, broken)
+
+    async def document(self, kind: type[Spec], name: str) -> Mapping[str, Any] | None:
+        """As `Datastore.document`."""
+        path = self._folder.path(KINDS[kind], name)
+        data = self._folder.read(path)
+        return None if data is None else cast("Mapping[str, Any]", load_document(data, str(path)))
 
     async def create(self, resource: Resource[S], document: Mapping[str, Any] | None = None) -> Resource[S]:
         """As `Datastore.create`."""
@@ -90,11 +103,10 @@ class FilesDatastore:
             uid = (old.meta.uid if old else "") or resource.meta.uid or str(uuid.uuid4())
             created = (old.meta.created if old else 0.0) or resource.meta.created or float(int(time.time()))
             new = replace(resource, meta=replace(resource.meta, uid=uid, version=str(version), created=created))
+            stored = load_document(before, str(path)) if old and before else None
             if document is not None:
-                return to_bytes(kind, written(document, new))
-            if old is None or before is None:
-                return to_bytes(kind, encode(new))
-            return to_bytes(kind, merge(load_document(before, str(path)), old, new))
+                return to_bytes(kind, written(document, new, stored))
+            return to_bytes(kind, merge(stored, old, new) if old and stored else encode(new))
 
         return await self._put(kind, path, content)
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from felixpy.daemon.paths import labs_dir
 from felixpy.datastore.files import FilesDatastore
-from felixpy.datastore.source import Datastore
+from felixpy.datastore.source import DocumentStore
 from felixpy.model.errors import Usage
 
 ENV = "FELIXPY_DATASTORE"
 FORMS = "files:DIR or kubernetes[:KUBECONFIG]"
 
 
-def open_datastore(text: str | None, lab: str | None = None) -> Datastore:
+def open_datastore(text: str | None, lab: str | None = None) -> DocumentStore:
     """The datastore that `--datastore` and `--lab` name, or the default one. Nothing is read or made yet.
 
     Usage when they name none, both, or when the default is not unique.
@@ -51,7 +51,7 @@ def _lab_store(lab: str) -> Path:
     return labs_dir() / lab / "store"
 
 
-def _parse(text: str, origin: str) -> Datastore:
+def _parse(text: str, origin: str) -> DocumentStore:
     scheme, _, rest = text.partition(":")
     if scheme == "files" and rest:
         return FilesDatastore(Path(rest))

@@ -54,3 +54,11 @@ class Datastore(Protocol):
     async def close(self) -> None:
         """Let go of descriptors and connections."""
         ...
+
+
+class DocumentStore(Datastore, Protocol):
+    """A datastore as the command line needs it: it also shows objects as they are stored."""
+
+    async def document(self, kind: type[Spec], name: str) -> Mapping[str, Any] | None:
+        """The object as it is stored, also with what we do not know of it; None when there is none."""
+        ...

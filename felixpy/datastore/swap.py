@@ -45,7 +45,7 @@ class Swap:
         is there at every moment, also after a crash.
         """
         try:
-            self._make_room(path.parent)
+            self._make_room(path.parent, 0o700 if private else 0o755)
             with self._locked() as lock:
                 before = self._folder.read(path)
                 version = _next_version(lock)
@@ -126,13 +126,13 @@ class Swap:
         finally:
             os.close(descriptor)
 
-    def _make_room(self, folder: Path) -> None:
+    def _make_room(self, folder: Path, mode: int) -> None:
         """The kind's folder, made when needed and, once per process, cleared of what killed writers left."""
         if folder in self._swept:
             return
         if not self._folder.root.is_dir():
             raise Unreachable(f"{self._folder.target}: there is no such folder")
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(mode, exist_ok=True)
         old = time.time() - STALE_S
         for path in folder.glob(f"{TEMPORARY}*"):
             with suppress(FileNotFoundError):

@@ -8,7 +8,8 @@ from felixpy.model.resources.base import Wire
 class Secret(Wire, frozen=True):
     """Passwords. Its values never appear in a log, a `repr` or a status document."""
 
-    data: dict[str, str] = field(default_factory=dict)  # base64
+    data: dict[str, str] = field(default_factory=dict)  # base64; `stringData` is folded in on decoding
+    string_data: dict[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Secret(keys={sorted(self.data)})"

@@ -3,12 +3,14 @@
 Pure. `complete` works on the raw fields before they are decoded, `first_problem` on the decoded spec.
 """
 
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from felixpy.model.addresses import parse_prefix
 from felixpy.model.resources import rules_bgp, rules_ipam, rules_node
 from felixpy.model.resources.bgp import BGPConfiguration, BGPFilter, BGPPeer
+from felixpy.model.resources.core import Secret
 from felixpy.model.resources.felix import FelixConfiguration
 from felixpy.model.resources.ipam import BlockAffinity, IPAMBlock, IPAMConfig, IPAMHandle, IPPool, IPReservation
 from felixpy.model.resources.kinds import Spec
@@ -89,6 +91,8 @@ def complete(kind: type[Spec], raw: dict[str, Any], strict: bool) -> Problem | N
         problem = problem or _deleted(raw)
         if raw.get("type") == "":
             del raw["type"]
+    if kind is Secret:
+        problem = problem or _secret(raw)
     if kind is IPReservation and strict:
         problem = problem or _reserved(raw)
     return problem
@@ -126,6 +130,23 @@ def _deleted(raw: dict[str, Any]) -> Problem | None:
         if value not in ("true", "false", ""):
             return Problem("deleted", f"must be true or false, not {value[:64]!r}")
         raw["deleted"] = value == "true"
+    return None
+
+
+def _secret(raw: dict[str, Any]) -> Problem | None:
+    """`stringData` wins over `data`, as in Kubernetes. No message shows a value."""
+    data, texts = raw.get("data") or {}, raw.pop("stringData", None) or {}
+    if not isinstance(data, dict) or not isinstance(texts, dict):
+        return Problem("data", "must be a mapping of keys to values")
+    for key, value in texts.items():
+        if not isinstance(value, str):
+            return Problem(f"stringData.{key}", "must be text: write it in quotes")
+    for key, value in data.items():
+        try:
+            b64decode("".join(value.split()), validate=True)
+        except (ValueError, AttributeError):
+            return Problem(f"data.{key}", "is not base64: give plain text under stringData instead")
+    raw["data"] = data | {key: b64encode(value.encode()).decode() for key, value in texts.items()}
     return None
 
 
