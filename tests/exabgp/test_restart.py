@@ -1,0 +1,205 @@
+"""Who lives and dies with whom, and what peers see of it. The peer is BIRD with graceful restart as helper."""
+
+import os
+import signal
+import subprocess
+import sys
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+
+import pytest
+
+from birdpy.exabgp import orphan
+from birdpy.rib.events import Down, Up
+from tests.exabgp.node import (
+    ADDRESSES,
+    Node,
+    bird_config,
+    children,
+    is_running,
+    node,
+    route,
+    run,
+    session,
+    until,
+)
+from tests.speakers import Bird, bird, eventually, needs, needs_root, network
+
+pytestmark = [needs_root, needs("bird"), pytest.mark.interop, pytest.mark.root]
+
+KEPT, GONE = route("10.65.0.0/26"), route("10.65.0.64/26")
+
+
+async def settled(ours: Node, peer: Bird, *routes: str) -> None:
+    """Session up, both routes told, End-of-RIB said, the peer has them."""
+    await ours.up()
+    await ours.tell(KEPT, GONE)
+    await ours.finish()
+    await until(lambda: all(peer.route(prefix) for prefix in routes or ("10.65.0.0/26", "10.65.0.64/26")))
+
+
+def since(peer: Bird, prefix: str) -> str:
+    """When BIRD last changed its route to `prefix`."""
+    return peer.route(prefix).partition("[p4 ")[2].partition(" ")[0]
+
+
+def is_stale(peer: Bird, prefix: str) -> bool:
+    """Whether BIRD keeps the route only for our restart."""
+    return "s]" in peer.ask("show", "route", prefix) or "STALE" in peer.route(prefix).upper()
+
+
+def test_exabgp_killed_is_restarted_and_the_peer_keeps_every_route(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with node(tmp_path, session()) as ours:
+            await settled(ours, peer)
+            before, first = since(peer, "10.65.0.0/26"), ours.exabgp.pid
+            assert first is not None
+            os.kill(first, signal.SIGKILL)
+            await until(lambda: ours.count(Up) == 2)
+            assert peer.route("10.65.0.0/26") and peer.route("10.65.0.64/26")
+            downs = [each for each in ours.events if isinstance(each, Down)]
+            assert [each.ours for each in downs] == [True]
+            await ours.tell(KEPT)
+            assert await ours.finish() == {ip_address("10.0.0.2")}
+            await until(lambda: not peer.route("10.65.0.64/26"))  # what we do not tell again goes at End-of-RIB
+            assert since(peer, "10.65.0.0/26") == before, "the route that stayed was never touched"
+            assert ours.exabgp.pid != first and not is_running(first)
+
+    with network(*ADDRESSES), bird(tmp_path / "bird", bird_config()) as peer:
+        run(body)
+
+
+def test_end_of_rib_too_early_flushes_the_routes_and_is_seen(tmp_path: Path) -> None:
+    """The negative control of the test above: the same restart with the order wrong loses the route."""
+
+    async def body() -> None:
+        async with node(tmp_path, session()) as ours:
+            await settled(ours, peer)
+            assert ours.exabgp.pid is not None
+            os.kill(ours.exabgp.pid, signal.SIGKILL)
+            await until(lambda: ours.count(Up) == 2)
+            await ours.finish()
+            await until(lambda: not peer.route("10.65.0.0/26"))
+
+    with network(*ADDRESSES), bird(tmp_path / "bird", bird_config()) as peer:
+        run(body)
+
+
+def test_a_dead_bridge_is_as_a_dead_exabgp(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with node(tmp_path, session()) as ours:
+            await settled(ours, peer)
+            first = ours.exabgp.pid
+            assert first is not None
+            (bridge,) = children(first)
+            os.kill(bridge, signal.SIGKILL)
+            await until(lambda: ours.count(Up) == 2)
+            await ours.tell(KEPT, GONE)
+            await ours.finish()
+            assert peer.route("10.65.0.0/26") and not is_running(first)
+
+    with network(*ADDRESSES), bird(tmp_path / "bird", bird_config()) as peer:
+        run(body)
+
+
+PROGRAM = """
+import asyncio
+from pathlib import Path
+from tests.exabgp.node import node, route, session
+async def main():
+    async with node(Path({folder!r}), session()) as ours:
+        await ours.up()
+        await ours.tell(route("10.65.0.0/26"))
+        await ours.finish()
+        print("pid", ours.exabgp.pid, flush=True)
+        await asyncio.sleep(60)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_exabgp_and_bridge_die_with_birdpy_and_say_no_cease(tmp_path: Path, number: int) -> None:
+    program = PROGRAM.format(folder=str(tmp_path))
+    with network(*ADDRESSES), bird(tmp_path / "bird", bird_config()) as peer:
+        with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as birdpy:
+            assert birdpy.stdout is not None
+            exabgp = next(int(line.split()[1]) for line in birdpy.stdout if line.startswith("pid "))
+            (bridge,) = children(exabgp)
+            birdpy.send_signal(number)
+        eventually(lambda: not is_running(exabgp) and not is_running(bridge), within_s=2)
+        eventually(lambda: not peer.is_up("p4"))
+        assert peer.route("10.65.0.0/26"), "the peer keeps the route for the restart"
+        state = peer.ask("show", "protocols", "all", "p4")
+        assert "Received:" not in state and "Last error:       Socket" in state, state
+
+
+def test_an_orphan_is_ended_before_the_next_exabgp_starts(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as survivor:
+        orphan.remember(tmp_path, survivor.pid)
+        assert orphan.end(tmp_path)
+        assert survivor.wait(5) == -signal.SIGKILL
+
+
+def test_a_pid_that_belongs_to_somebody_else_by_now_is_left_alone(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        (tmp_path / orphan.PID_FILE).write_text(f"{stranger.pid} 1\n")
+        assert not orphan.end(tmp_path)
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_a_busy_port_names_its_holder_and_is_taken_when_free(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with node(tmp_path / "second", session("10.0.0.3")) as ours:
+            await until(lambda: ours.exabgp.trouble is not None)
+            assert "port 179 is held by bird (pid " in str(ours.exabgp.trouble)
+            blocking.process.kill()
+            await until(lambda: ours.exabgp.trouble is None and ours.exabgp.advertised is not None)
+
+    holder = bird_config().replace(
+        "local 10.0.0.2 as 65002; neighbor 10.0.0.1", "local 10.0.0.1 as 65002; neighbor 10.0.0.4"
+    )
+    with network(*ADDRESSES), bird(tmp_path / "bird", holder) as blocking:
+        run(body)
+
+
+def test_it_runs_without_rights_and_its_secrets_are_its_own(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with node(tmp_path, session(password="hunter2")) as ours:
+            await until(lambda: ours.exabgp.trouble is None and ours.exabgp.pid)
+            pid = ours.exabgp.pid
+            assert pid is not None
+            await until(lambda: "nobody" in owner(pid) or "65534" in owner(pid))
+            status = Path(f"/proc/{pid}/status").read_text()
+            assert "CapEff:\t0000000000000400" in status, "CAP_NET_BIND_SERVICE and nothing else"
+            assert "CapBnd:\t0000000000000400" in status and "NoNewPrivs:\t1" in status and "Groups:\t \n" in status
+            (bridge,) = children(pid)
+            bridges = Path(f"/proc/{bridge}/status").read_text()
+            assert "CapEff:\t0000000000000000" in bridges and "Uid:\t65534\t65534" in bridges
+            folder = tmp_path / "exabgp"
+            assert folder.stat().st_mode & 0o777 == 0o700 and folder.stat().st_uid == 65534
+            file = folder / "exabgp.conf"
+            assert file.stat().st_mode & 0o777 == 0o600 and file.stat().st_uid == 65534
+            for process in (pid, bridge):
+                for seen in ("cmdline", "environ"):
+                    assert b"hunter2" not in Path(f"/proc/{process}/{seen}").read_bytes()
+
+    with network(*ADDRESSES):
+        run(body)
+
+
+def owner(pid: int) -> str:
+    return Path(f"/proc/{pid}/status").read_text().partition("Uid:")[2].splitlines()[0]
+
+
+def test_learned_routes_are_told_again_after_a_restart(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with node(tmp_path, session()) as ours:
+            await until(lambda: ip_network("203.0.113.0/24") in ours.learned())
+            assert ours.exabgp.pid is not None
+            os.kill(ours.exabgp.pid, signal.SIGKILL)
+            ours.events.clear()
+            await until(lambda: ip_network("203.0.113.0/24") in ours.learned())
+
+    with network(*ADDRESSES), bird(tmp_path / "bird", bird_config()):
+        run(body)
