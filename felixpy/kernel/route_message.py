@@ -4,7 +4,7 @@ A message is nlmsghdr, rtmsg, RTA_DST, then a tail that does not depend on the d
 only in their destination differ in 4 or 16 bytes, at `DESTINATION_AT`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import NamedTuple
 
@@ -104,29 +104,47 @@ def decode(body: bytes, name_of: NameOf) -> Found | None:
         return Found(key, protocol, Route(key, RouteKind.BLACKHOLE), kind)
     if kind != RTN_UNICAST or RTA_NH_ID in found or RTA_ENCAP in found:
         return Found(key, protocol, None, kind)
-    hops = _hops(found, flags, name_of)
+    several = ways(found, flags)
+    hops = _hops(several, name_of)
     if hops:
         return Found(key, protocol, Route(key, RouteKind.LEARNED, hops=hops), kind)
-    if RTA_MULTIPATH in found or RTA_OIF not in found:
+    if len(several) != 1:
         return Found(key, protocol, None, kind)
-    return Found(key, protocol, Route(key, RouteKind.LOCAL, name_of(U32.unpack(found[RTA_OIF])[0])), kind)
+    return Found(key, protocol, Route(key, RouteKind.LOCAL, name_of(several[0].on)), kind)
 
 
-def _hops(found: Mapping[int, bytes], flags: int, name_of: NameOf) -> tuple[Hop, ...]:
-    """The next hops, sorted; () when the route has none or one of them is a device alone."""
+class Way(NamedTuple):
+    """One way out as the kernel lists it. `flags` are RTNH_F_*."""
+
+    via: Address | None  # None: straight onto the device
+    on: int  # ifindex
+    weight: int
+    flags: int
+
+
+def ways(found: Mapping[int, bytes], flags: int) -> list[Way]:
+    """The ways out of a route with these attributes and this rtm_flags; none for a blackhole and its kind."""
     if RTA_MULTIPATH not in found:
-        via = _via(found)
-        if via is None or RTA_OIF not in found:
-            return ()
-        return (Hop(via, name_of(U32.unpack(found[RTA_OIF])[0]), onlink=bool(flags & RTNH_F_ONLINK)),)
-    body, at, hops = found[RTA_MULTIPATH], 0, []
+        return [Way(_via(found), U32.unpack(found[RTA_OIF])[0], 1, flags)] if RTA_OIF in found else []
+    body, at, several = found[RTA_MULTIPATH], 0, []
     while at + NEXTHOP.size <= len(body):
         length, hop_flags, others, index = NEXTHOP.unpack_from(body, at)
+        if length < NEXTHOP.size:
+            break
         via = _via(attributes(body[at : at + length], NEXTHOP.size))
-        if via is None or length < NEXTHOP.size:
-            return ()
-        hops.append(Hop(via, name_of(index), others + 1, bool(hop_flags & RTNH_F_ONLINK)))
+        several.append(Way(via, index, others + 1, hop_flags))
         at += (length + 3) & ~3
+    return several
+
+
+def _hops(several: Iterable[Way], name_of: NameOf) -> tuple[Hop, ...]:
+    """The next hops, sorted; () when there is none or one of them is a device alone."""
+    hops = []
+    for way_out in several:
+        if way_out.via is None:
+            return ()
+        onlink = bool(way_out.flags & RTNH_F_ONLINK)
+        hops.append(Hop(way_out.via, name_of(way_out.on), way_out.weight, onlink))
     return tuple(sorted(hops, key=lambda hop: (hop.via.version, int(hop.via), hop.device, hop.weight, hop.onlink)))
 
 

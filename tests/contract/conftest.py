@@ -1,0 +1,5 @@
+"""Fixtures of the contract suites."""
+
+from tests.namespaces import netns
+
+__all__ = ["netns"]
