@@ -14,6 +14,7 @@ from pathlib import Path
 
 from felixpy.cni import wire
 from felixpy.cni.errors import INVALID_ENVIRONMENT, TRY_AGAIN, CniError, document
+from felixpy.daemon.unix import short_address
 
 PATIENCE_S = 10.0  # how long ADD waits for an agent that is not there: a restart takes one or two
 RETRY_S = 0.1
@@ -61,7 +62,8 @@ def _connected(path: Path, patience_s: float) -> socket.socket:
         agent = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             agent.settimeout(ANSWER_S)
-            _connect(agent, path)
+            with short_address(path) as address:
+                agent.connect(address)
         except OSError:
             agent.close()
             if time.monotonic() + RETRY_S >= deadline:
@@ -69,15 +71,6 @@ def _connected(path: Path, patience_s: float) -> socket.socket:
             time.sleep(RETRY_S)
         else:
             return agent
-
-
-def _connect(agent: socket.socket, path: Path) -> None:
-    """Connect, also below a folder whose path is longer than the 108 bytes of a socket's address."""
-    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        agent.connect(f"/proc/self/fd/{folder}/{path.name}")
-    finally:
-        os.close(folder)
 
 
 def _lent(netns: str) -> Iterator[int]:

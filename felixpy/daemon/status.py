@@ -6,10 +6,9 @@ question are each answered with an error or dropped.
 """
 
 import asyncio
-import os
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from inspect import isawaitable
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from felixpy.daemon.unix import bound, short_address
 from felixpy.model.errors import Trouble, Unreachable
 
 MAX_REQUEST = 64 * 1024  # bytes of one question
@@ -32,7 +32,7 @@ async def serve(path: Path, answers: Answers) -> asyncio.Server:
     that it raises becomes the error of the reply. Unreachable when the socket cannot be made.
     """
     try:
-        listener = _listen(path)
+        listener = bound(path)
     except OSError as error:
         raise Unreachable(f"{path}: no status socket can be made: {error.strerror or error}") from error
     return await asyncio.start_unix_server(partial(_converse, answers), sock=listener, limit=MAX_REQUEST)
@@ -45,7 +45,7 @@ def ask(path: Path, what: str, **arguments: Any) -> Any:
     """
     question = msgspec.json.encode({"ask": what, **arguments}) + b"\n"
     try:
-        with socket.socket(socket.AF_UNIX) as connection, _short(path) as address:
+        with socket.socket(socket.AF_UNIX) as connection, short_address(path) as address:
             connection.settimeout(PATIENCE_S)
             connection.connect(address)
             connection.sendall(question)
@@ -85,27 +85,3 @@ async def _reply(answers: Answers, reader: asyncio.StreamReader) -> bytes:
 
 def _error(text: str) -> bytes:
     return msgspec.json.encode({"error": text})
-
-
-def _listen(path: Path) -> socket.socket:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX)
-    mask = os.umask(0o177)  # the socket is 0600 from its first moment
-    try:
-        with _short(path) as address:
-            listener.bind(address)
-    finally:
-        os.umask(mask)
-    listener.setblocking(False)
-    return listener
-
-
-@contextmanager
-def _short(path: Path) -> Iterator[str]:
-    """An address for `path` that fits sockaddr_un's 108 bytes, however deep the folder (unix(7))."""
-    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)

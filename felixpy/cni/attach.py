@@ -1,0 +1,171 @@
+"""ADD: an interface for a pod, or nothing at all.
+
+Order: journal, addresses, veth, endpoint into the agent's own state, route in the kernel, endpoint published,
+answer. Whatever fails undoes all that went before; what a dying agent leaves half done its successor undoes by the
+journal.
+"""
+
+import asyncio
+import socket
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from felixpy.cni.call import Call
+from felixpy.cni.detach import remove
+from felixpy.cni.errors import (
+    IO_FAILURE,
+    KERNEL_REFUSED,
+    NO_ADDRESS,
+    TRY_AGAIN,
+    UNKNOWN_CONTAINER,
+    CniError,
+)
+from felixpy.cni.journal import Entry
+from felixpy.cni.means import Means, WriteSetting
+from felixpy.cni.plan import Attachment, attached, attachment, endpoint, request
+from felixpy.cni.result import Attached
+from felixpy.cni.wires import HOST_MAC
+from felixpy.ipam.errors import NoQualifiedPool, Shortage, Taken
+from felixpy.kernel.pod_side import PodSide
+from felixpy.kernel.veth import Veth
+from felixpy.model.addresses import Address
+from felixpy.model.errors import Conflict, InvalidResource, Refused, Trouble, Unreachable
+from felixpy.model.resources import Resource, WorkloadEndpoint
+from felixpy.model.routes import Device
+
+Endpoint = Resource[WorkloadEndpoint]
+
+
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """What the plugin passed: the pod's namespace, a netlink socket opened in it, and its hand for settings there."""
+
+    namespace: int
+    inside: socket.socket
+    write: WriteSetting
+
+
+async def attach(means: Means, call: Call, lent: Lent | None) -> Attached:
+    """Give a container its interface; a second ADD of the same container answers what the first one did.
+
+    CniError with the specification's code when that cannot be.
+    """
+    if lent is None:
+        hint = f"CNI_NETNS {call.netns} cannot be opened, or is no network namespace"
+        raise CniError(UNKNOWN_CONTAINER, "the container's network namespace is not there", hint)
+    what = attachment(call, means.node, means.facts.interface_prefix())
+    async with means.alone(what.host_interface):
+        try:
+            return await _attach(means, call, what, lent)
+        except (NoQualifiedPool, Shortage, Taken) as error:
+            raise CniError(NO_ADDRESS, "no address for the pod", str(error)) from error
+        except Refused as error:
+            raise CniError(KERNEL_REFUSED, "the kernel refused the pod's interface", str(error)) from error
+        except InvalidResource as error:
+            raise CniError(IO_FAILURE, "an object in the datastore cannot be read", str(error)) from error
+        except (Conflict, Unreachable) as error:
+            raise CniError(TRY_AGAIN, "the datastore or the disk does not take it now", str(error)) from error
+
+
+async def _attach(means: Means, call: Call, what: Attachment, lent: Lent) -> Attached:
+    before = await means.store.get(WorkloadEndpoint, what.endpoint)
+    if before is not None and before.spec.container_id == what.container:
+        link = means.wires.link(what.host_interface)
+        if link is not None:
+            return attached(what, before, link.mtu, call.netns)
+        await remove(means, before)  # its addresses are free only when nothing says that it has them
+        await means.allocator.release(what.handle)
+        before = None
+    entry = Entry(what.container, what.interface, what.handle, what.endpoint, what.host_interface)
+    means.journal.begin(entry)
+    try:
+        answer = await _build(means, call, what, lent, before)
+    except BaseException:
+        await asyncio.shield(_undo(means, what, entry))
+        raise
+    means.journal.end(entry)
+    means.log.info(
+        "pod attached", pod=what.endpoint, device=what.host_interface, addresses=[str(a) for a in answer.addresses]
+    )
+    return answer
+
+
+async def _build(means: Means, call: Call, what: Attachment, lent: Lent, before: Endpoint | None) -> Attached:
+    addresses = await _addresses(means, call, what)
+    mtu = call.config.mtu or means.wires.mtu()
+    pair = Veth(
+        name=what.host_interface,
+        mac=HOST_MAC,
+        mtu=mtu,
+        peer=Device(what.interface),
+        namespace=lent.namespace,
+        peer_mac=what.mac,
+    )
+    await means.wires.make(pair)
+    if any(address.version == 6 for address in addresses):
+        for setting, value in ipv6_settings(what.interface):
+            await lent.write(setting, value)
+    means.wires.configure(lent.inside, PodSide(Device(what.interface), addresses, HOST_MAC))
+    wanted = endpoint(what, addresses)
+    means.local.put(wanted)
+    try:
+        reasons = await means.settled(what.endpoint)
+    except TimeoutError:
+        hint = "the agent's log says what it waits for"
+        raise CniError(TRY_AGAIN, "the pod's route is not in the kernel yet", hint) from None
+    if reasons:
+        raise CniError(KERNEL_REFUSED, "the pod's endpoint is not served", "; ".join(reasons))
+    return attached(what, await _publish(means, wanted, before), mtu, call.netns)
+
+
+async def _addresses(means: Means, call: Call, what: Attachment) -> tuple[Address, ...]:
+    """From the pools as they are known here, and if these have none, as they are in the datastore this moment."""
+    try:
+        return await means.allocator.assign(request(call, what, await means.facts.rules(), means.clock()))
+    except NoQualifiedPool:
+        await means.facts.refresh()
+        return await means.allocator.assign(request(call, what, await means.facts.rules(), means.clock()))
+
+
+def ipv6_settings(interface: str) -> tuple[tuple[str, str], ...]:
+    """What the pod's namespace needs before it can hold an IPv6 address; runtimes like to switch IPv6 off.
+
+    Without duplicate address detection: the link has two ends, and the pod would wait a second for it.
+    """
+    switch = tuple((f"net/ipv6/conf/{scope}/disable_ipv6", "0") for scope in ("all", "default", "lo", interface))
+    return (*switch, (f"net/ipv6/conf/{interface}/accept_dad", "0"))
+
+
+async def _publish(means: Means, wanted: Endpoint, before: Endpoint | None) -> Endpoint:
+    """Write the endpoint, over that of the pod's previous container if there is one."""
+    for _ in range(5):
+        try:
+            if before is None:
+                return await means.store.create(wanted)
+            merged = replace(before.meta, labels={**before.meta.labels, **wanted.meta.labels})
+            return await means.store.update(replace(before, meta=merged, spec=wanted.spec))
+        except Conflict:
+            before = await means.store.get(WorkloadEndpoint, wanted.name)
+    raise Conflict(f"WorkloadEndpoint {wanted.name} is written by somebody else at the same time")
+
+
+async def _undo(means: Means, what: Attachment, entry: Entry) -> None:
+    """As if ADD had never been; what cannot be undone now stays in the journal for the next start."""
+    means.local.remove(what.endpoint, what.container)
+    with suppress(Trouble, TimeoutError):
+        await means.settled(what.endpoint)
+    with suppress(Refused):
+        await means.wires.cut(what.host_interface)
+    try:
+        await _unpublish(means, what)
+        await means.allocator.release(what.handle)
+    except (Trouble, OSError) as error:
+        means.log.warning("attachment not undone yet", pod=what.endpoint, container=what.container, reason=str(error))
+        return
+    means.journal.end(entry)
+
+
+async def _unpublish(means: Means, what: Attachment) -> None:
+    stored = await means.store.get(WorkloadEndpoint, what.endpoint)
+    if stored is not None and stored.spec.container_id == what.container:
+        await means.store.delete(stored)
