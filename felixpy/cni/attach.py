@@ -91,17 +91,8 @@ async def _attach(means: Means, call: Call, what: Attachment, lent: Lent) -> Att
 
 
 async def _build(means: Means, call: Call, what: Attachment, lent: Lent, before: Endpoint | None) -> Attached:
-    addresses = await _addresses(means, call, what)
     mtu = call.config.mtu or means.wires.mtu()
-    pair = Veth(
-        name=what.host_interface,
-        mac=HOST_MAC,
-        mtu=mtu,
-        peer=Device(what.interface),
-        namespace=lent.namespace,
-        peer_mac=what.mac,
-    )
-    await means.wires.make(pair)
+    addresses = await _wired(means, call, what, _pair(what, lent, mtu))
     if any(address.version == 6 for address in addresses):
         for setting, value in ipv6_settings(what.interface):
             await lent.write(setting, value)
@@ -116,6 +107,28 @@ async def _build(means: Means, call: Call, what: Attachment, lent: Lent, before:
     if reasons:
         raise CniError(KERNEL_REFUSED, "the pod's endpoint is not served", "; ".join(reasons))
     return attached(what, await _publish(means, wanted, before), mtu, call.netns)
+
+
+def _pair(what: Attachment, lent: Lent, mtu: int) -> Veth:
+    return Veth(
+        name=what.host_interface,
+        mac=HOST_MAC,
+        mtu=mtu,
+        peer=Device(what.interface),
+        namespace=lent.namespace,
+        peer_mac=what.mac,
+    )
+
+
+async def _wired(means: Means, call: Call, what: Attachment, pair: Veth) -> tuple[Address, ...]:
+    """Addresses and interface, made at the same time: the kernel works while the disk does."""
+    asked = asyncio.create_task(_addresses(means, call, what))
+    await asyncio.sleep(0)
+    try:
+        await means.wires.make(pair)
+    finally:
+        addresses = await asked
+    return addresses
 
 
 async def _addresses(means: Means, call: Call, what: Attachment) -> tuple[Address, ...]:

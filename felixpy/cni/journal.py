@@ -1,10 +1,10 @@
-"""Attachments under way, on disk before anything is allocated: a restarted agent finds what it had begun.
+"""Attachments under way, written before anything is allocated: a restarted agent finds what it had begun.
 
-One file per container and interface, written and synced before the first change and removed after the last one. The
-removal is not synced: an entry that comes back after a power cut is compared with the datastore and dropped.
+One file per container and interface, there from before the first change until after the last one. It is not synced:
+it outlives the agent, not the machine. A power cut ends every pod, too; what was half done then is an address
+without an endpoint, which `felixpy ipam check` names and the runtime's DEL releases.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,16 +36,10 @@ class Journal:
         self._folder = folder
 
     def begin(self, entry: Entry) -> None:
-        """Remember that this attachment has begun; it is on disk when this returns."""
+        """Remember that this attachment has begun."""
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path = self._folder / entry.file
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            try:
-                os.write(handle, msgspec.json.encode(entry))
-                os.fsync(handle)  # on ext4 and xfs this also makes the new name durable
-            finally:
-                os.close(handle)
+            (self._folder / entry.file).write_bytes(msgspec.json.encode(entry))
         except OSError as error:
             raise Unreachable(f"{self._folder}: the journal cannot be written: {error.strerror}") from error
 
@@ -54,11 +48,11 @@ class Journal:
         (self._folder / entry.file).unlink(missing_ok=True)
 
     def entries(self) -> list[Entry]:
-        """Those that have begun and not ended. A torn one says at least, by its name, whose it was."""
+        """Those that have begun and not ended."""
         found = []
         for path in sorted(self._folder.glob("*@*")) if self._folder.is_dir() else ():
             try:
                 found.append(msgspec.json.decode(path.read_bytes(), type=Entry))
             except (OSError, msgspec.DecodeError):
-                path.unlink(missing_ok=True)  # torn: it was never synced, so nothing had been changed yet
+                path.unlink(missing_ok=True)  # torn: the agent died writing it, so nothing had been changed yet
         return found

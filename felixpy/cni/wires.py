@@ -16,7 +16,7 @@ from felixpy.model.routes import Device
 HOST_MAC = "ee:ee:ee:ee:ee:ee"
 DEFAULT_MTU = 1500
 MTU_S = 5.0  # a burst of pods asks the kernel once
-GATHER_S = 0.01  # how long cuts wait for company: the kernel's wait is paid once for all of a group
+GATHER_S = 0.1  # how long cuts wait for company: the kernel waits 20 ms for one as for many, holding its lock
 
 
 class Wires:

@@ -4,13 +4,15 @@ Requests that arrive while a write is under way wait and are served together by 
 costs two writes of a block, not 100. The node's own blocks stay in memory with their versions; a write that
 conflicts (another process, a borrower, the garbage collection) reads the block again and serves those it hit anew.
 
-Order of the writes: handles, then blocks; on release blocks, then handles. A crash between any two leaves at most
-an address that nobody uses and that its handle finds again.
+Handles and the node's own blocks are written at the same time: an address is found again by its handle, or, when a
+crash came between the two, by looking through the node's own blocks. For blocks of others the order is handles, then
+blocks, and on release the reverse. So a crash leaves at most an address that nobody uses, and releasing its handle
+mends that.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
@@ -214,29 +216,41 @@ class Allocator:
         return block
 
     async def _commit(self, trial: Trial, served: list[_Ticket]) -> list[_Ticket]:
-        takers = [ticket for ticket in served if ticket.request is not None and trial.taken_by(ticket.handle)]
-        for ticket in takers:
-            await count_up(self._store, ticket.handle, trial.taken_by(ticket.handle))
-        lost = set()
-        for cidr, block in trial.blocks.items():
-            if block != self._held[cidr].spec and not await self._write(cidr, block):
-                lost.add(cidr)
+        changed = {c: block for c, block in trial.blocks.items() if block != self._held[c].spec}
+        lost = await self._write_all(trial, served, changed)
         again = []
         for ticket in served:
-            if ticket.request is None:
-                if lost:
-                    again.append(ticket)
-                    continue
-                await forget(self._store, ticket.handle)
+            if lost and ticket.request is None:
+                again.append(ticket)
             elif lost.intersection(trial.taken_by(ticket.handle)):
                 await self._take_back(trial, ticket, lost)
                 again.append(ticket)
-                continue
-            if not ticket.answer.done():
+            elif not ticket.answer.done():
                 ticket.answer.set_result(tuple(ticket.addresses))
         ours = affinity_of(self._node)  # what was borrowed is read afresh when it is wanted again
         self._held = {cidr: block for cidr, block in self._held.items() if block.spec.affinity == ours}
         return again
+
+    async def _write_all(
+        self, trial: Trial, served: list[_Ticket], changed: Mapping[Prefix, IPAMBlock]
+    ) -> set[Prefix]:
+        """Handles and blocks; the blocks that another has changed since."""
+        takers = [ticket for ticket in served if trial.taken_by(ticket.handle)]
+        counting = [count_up(self._store, ticket.handle, trial.taken_by(ticket.handle)) for ticket in takers]
+        leavers = [ticket.handle for ticket in served if ticket.request is None]
+        if all(block.affinity == affinity_of(self._node) for block in changed.values()):
+            forgetting = [forget(self._store, handle) for handle in leavers]
+            written = asyncio.ensure_future(self._write_blocks(changed))
+            await together(written, *counting, *forgetting)
+            return written.result()
+        await together(*counting)
+        lost = await self._write_blocks(changed)
+        if not lost:
+            await together(*(forget(self._store, handle) for handle in leavers))
+        return lost
+
+    async def _write_blocks(self, changed: Mapping[Prefix, IPAMBlock]) -> set[Prefix]:
+        return {cidr for cidr, block in changed.items() if not await self._write(cidr, block)}
 
     async def _write(self, cidr: Prefix, block: IPAMBlock) -> bool:
         stored: Resource[IPAMBlock] = replace(self._held[cidr], spec=block)
@@ -261,3 +275,11 @@ class Allocator:
                 undone = Trial({cidr: (await self._existing(cidr)).spec})
                 undone.give_back(cidr, ticket.handle)
         await count_down(self._store, ticket.handle, counts)
+
+
+async def together(*work: Awaitable[object]) -> None:
+    """Wait until all have ended; the first error if there is one."""
+    answers = await asyncio.gather(*work, return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
