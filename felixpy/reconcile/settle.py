@@ -6,7 +6,7 @@ What it remembers of the table is only a guess to save that work: whatever a not
 again or read again, and the timer stands behind the notifications.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
@@ -22,9 +22,17 @@ V = TypeVar("V")
 class Settler(Generic[K, V]):
     """The wanted rows of one table, the keys in doubt, and when to look again. One task settles; any may mark."""
 
-    def __init__(self, table: Table[K, V], *, resync_s: float = 90.0) -> None:
+    def __init__(
+        self,
+        table: Table[K, V],
+        *,
+        resync_s: float = 90.0,
+        doubt: Callable[[Collection[K]], None] = lambda _: None,
+    ) -> None:
+        """`doubt` tells the table which keys of the next plan someone else may have taken."""
         self.table = table
         self.resync_s = resync_s
+        self._tell_doubt = doubt
         self._desired: dict[K, V] = {}
         self._held: dict[K, V] = {}  # last read, and what was applied since
         self._dirty: dict[K, None] = {}  # in the order of marking: some rows must be written before others
@@ -43,6 +51,11 @@ class Settler(Generic[K, V]):
     def held(self) -> Mapping[K, V]:
         """What the table held when it was last read, and what was applied since: for status only."""
         return MappingProxyType(self._held)
+
+    @property
+    def may_erase(self) -> bool:
+        """What the last settling was allowed."""
+        return self._might_erase
 
     def want(self, desired: Mapping[K, V]) -> None:
         """Everything that is wanted, now: what differs from before is dirty."""
@@ -72,10 +85,14 @@ class Settler(Generic[K, V]):
             self._doubt(key)
 
     def excuse(self, keys: Iterable[K]) -> None:
-        """The kernel itself may have changed these rows (their device went down or up): look again at once."""
+        """The kernel itself may have changed these rows, or takes them now (their device went down or up).
+
+        They are read before they are written: most of the time they are as they were.
+        """
         for key in keys:
             self._retries.forgive(key)
-            self._doubt(key)
+            self._doubted.add(key)
+        self._must_read = True
 
     def resync(self) -> None:
         """Read the whole table at the next settling."""
@@ -158,6 +175,7 @@ class Settler(Generic[K, V]):
         }
         gone = frozenset(key for key in dirty if key not in self._desired and (key in self._held or key in doubted))
         plan = self._patient(Plan(write, gone if may_erase else frozenset()), now)
+        self._tell_doubt(doubted & (plan.write.keys() | plan.erase))
         self._doubted -= plan.write.keys() | plan.erase  # a doubt that comes while they are applied stays
         return plan
 

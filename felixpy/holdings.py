@@ -1,0 +1,158 @@
+"""Join: the four tables that felixpy keeps in the kernel, and what a notification puts in doubt."""
+
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from felixpy.desired.endpoints import LocalEndpoint
+from felixpy.desired.routes import local_key
+from felixpy.desired.state import State
+from felixpy.model.neighbours import Neighbour, NeighbourKey
+from felixpy.model.routes import Device, Route, RouteKey
+from felixpy.model.status import RefusedStatus
+from felixpy.model.sysctls import Sysctl, SysctlKey
+from felixpy.reconcile.settle import Settler
+from felixpy.reconcile.table import Outcome, Table
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The kernel, as far as felixpy writes it. In tests each is a MemoryTable."""
+
+    routes: Table[RouteKey, Route]
+    doubt_routes: Callable[[Collection[RouteKey]], None]  # someone else may have taken these keys
+    neighbours: Table[NeighbourKey, Neighbour]
+    macs: Table[Device, str]
+    sysctls: Table[SysctlKey, Sysctl]
+
+
+class Holdings:
+    """Each table with what is wanted of it."""
+
+    def __init__(self, tables: Tables, resync_s: float = 90.0) -> None:
+        period = resync_s or math.inf
+        self.routes = Settler(tables.routes, resync_s=period, doubt=tables.doubt_routes)
+        self.neighbours = Settler(tables.neighbours, resync_s=period)
+        self.macs = Settler(tables.macs, resync_s=period)
+        self.sysctls = Settler(tables.sysctls, resync_s=period)
+        self._devices: dict[Device, LocalEndpoint] = {}
+
+    def tables(self) -> Iterator[tuple[str, Settler[Any, Any]]]:
+        """By name, in the order in which they are settled: a route last, when all that it needs is there."""
+        yield "sysctls", self.sysctls
+        yield "macs", self.macs
+        yield "neighbours", self.neighbours
+        yield "routes", self.routes
+
+    def want(self, state: State) -> None:
+        """Everything that should be."""
+        self._devices = {endpoint.device: endpoint for endpoint in state.endpoints.served}
+        self.routes.want(state.routes)
+        self.neighbours.want(state.neighbours)
+        self.macs.want(state.macs)
+        self.sysctls.want(state.sysctls)
+
+    def due_at(self) -> float:
+        """When there is something to do; 0 for now."""
+        return min(settler.due_at() for _, settler in self.tables())
+
+    async def settle(self, now: float, *, may_erase: bool) -> dict[str, Outcome[Any, Any]]:
+        """One pass over the tables that need one; what was tried, by table. Unreachable when the kernel is not."""
+        outcomes = {}
+        for name, settler in self.tables():
+            if settler.due_at() <= now or may_erase != settler.may_erase:
+                outcomes[name] = await settler.settle(now, may_erase=may_erase)
+        return outcomes
+
+    def resync(self) -> None:
+        """Notifications were lost: read everything again."""
+        for _, settler in self.tables():
+            settler.resync()
+
+    def device_changed(self, device: Device) -> None:
+        """The interface came, went up or down: the kernel may have removed what was on it, or will take it now."""
+        endpoint = self._devices.get(device)
+        if endpoint is None:
+            return
+        keys = keys_of(endpoint)
+        self.routes.excuse(keys.routes)
+        self.neighbours.excuse(key for key in keys.neighbours if key in self.neighbours.desired)
+        self.macs.excuse([device])
+        self.sysctls.excuse(key for key in self.sysctls.desired if f"/{device}/" in key.path)
+
+    def route_changed(self, key: RouteKey, now: float, *, ours: bool) -> None:
+        """Someone else wrote or removed a route: `ours` when it has our protocol and one of our metrics."""
+        if key in self.routes.desired or ours:
+            self.routes.changed([key], now)
+
+    def neighbour_changed(self, key: NeighbourKey, mac: str | None, now: float) -> None:
+        """Someone else wrote (`mac`) or removed (None) a permanent entry."""
+        wanted = self.neighbours.desired.get(key)
+        if wanted is not None and wanted.mac != mac:
+            self.neighbours.changed([key], now)
+
+    def mac_changed(self, device: Device, mac: str, now: float) -> None:
+        """An interface has this MAC now."""
+        if self.macs.desired.get(device, mac) != mac:
+            self.macs.changed([device], now)
+
+    def reasons(self, endpoints: Iterable[LocalEndpoint]) -> dict[str, tuple[str, ...]]:
+        """Why endpoints are not served in full, by their name."""
+        by_device: dict[str, list[str]] = {}
+        for key, refused in self.sysctls.refused(self.sysctls.desired).items():
+            by_device.setdefault(key.path.split("/")[3], []).append(str(refused))
+        answer = {}
+        for endpoint in endpoints:
+            keys = keys_of(endpoint)
+            refusals = [
+                *by_device.get(endpoint.device, ()),
+                *map(str, self.macs.refused([endpoint.device]).values()),
+                *map(str, self.neighbours.refused(keys.neighbours).values()),
+                *map(str, self.routes.refused(keys.routes).values()),
+            ]
+            if refusals:
+                answer[endpoint.name] = tuple(refusals)
+        return answer
+
+    def refused(self, now: float) -> tuple[RefusedStatus, ...]:
+        """Every key that is not as wanted, for status."""
+        return tuple(
+            RefusedStatus(
+                table=name,
+                key=readable(key),
+                reason=standing.refused.reason,
+                retry_in_s=None if standing.retry_at == math.inf else round(max(standing.retry_at - now, 0.0), 3),
+            )
+            for name, settler in self.tables()
+            for key, standing in settler.troubles(now)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys that one endpoint puts into the tables."""
+
+    routes: tuple[RouteKey, ...]
+    neighbours: tuple[NeighbourKey, ...]
+
+
+def keys_of(endpoint: LocalEndpoint) -> Keys:
+    """Its routes' and neighbours' keys."""
+    return Keys(
+        tuple(local_key(address) for address in endpoint.addresses),
+        tuple(NeighbourKey(endpoint.device, address) for address in endpoint.addresses),
+    )
+
+
+def readable(key: object) -> str:
+    """A key as a person writes it."""
+    match key:
+        case RouteKey(prefix):
+            return str(prefix)
+        case NeighbourKey(device, address):
+            return f"{address} dev {device}"
+        case SysctlKey(path):
+            return path
+        case _:
+            return str(key)
