@@ -1,1 +1,197 @@
-"""Join: follow the datastore, settle the kernel."""
+"""Join: the loop. Follow the datastore and the kernel, and settle the kernel: level-triggered, one pass at a time.
+
+However many events come during a pass, they are one next pass over the latest state. Nothing is erased before the
+datastore has listed everything once. A datastore that goes away leaves everything as it is known. Ending, in
+whatever way, changes nothing in the kernel.
+"""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from ipaddress import ip_network
+
+from felixpy.daemon.logs import Log
+from felixpy.datastore.source import Datastore
+from felixpy.desired.state import Circumstances, State, desired_state, felix_configuration
+from felixpy.holdings import Holdings
+from felixpy.kernel.events import KernelEvent, LinkChanged, Lost, NeighbourChanged, RouteChanged
+from felixpy.local import LocalEndpoints
+from felixpy.model.errors import Unreachable
+from felixpy.model.links import Link
+from felixpy.model.neighbours import NeighbourKey
+from felixpy.model.resources import FelixConfiguration, IPPool, Node, Spec, WorkloadEndpoint
+from felixpy.model.routes import Device
+from felixpy.model.snapshot import Snapshot
+from felixpy.story import Story
+
+NEEDED: tuple[type[Spec], ...] = (WorkloadEndpoint, FelixConfiguration)  # what the kernel's state is made of
+WATCHED: tuple[type[Spec], ...] = (*NEEDED, Node, IPPool)
+DEFAULT_IPV6 = ip_network("::/0")
+RETRY_S = 1.0  # while the kernel does not answer
+RECONNECT_S = (0.5, 30.0)  # first and greatest wait before the datastore is tried again
+
+
+@dataclass(slots=True)
+class Progress:
+    """What the loop has done so far, for health."""
+
+    passes: int = 0
+    last_pass: float | None = None  # on the loop's clock
+    reachable: bool = False  # the datastore
+    trouble: str = ""  # what keeps the last pass from ending
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the agent is given: everything that touches the world is made outside."""
+
+    datastore: Datastore
+    holdings: Holdings
+    events: AsyncIterator[tuple[KernelEvent, ...]]
+    advertised: Callable[[], frozenset[Device]]  # interfaces with a default route from a router advertisement, now
+    protocol: int  # marks felixpy's routes
+    log: Log
+
+
+class Agent:
+    """Keeps one node's kernel as its pods need it. `local` is where the CNI server says what it makes."""
+
+    def __init__(
+        self, circumstances: Circumstances, around: Surroundings, local: LocalEndpoints | None = None
+    ) -> None:
+        self.here = circumstances
+        self.around = around
+        self.local = local or LocalEndpoints()
+        self.snapshot = Snapshot()
+        self.state = State()
+        self.progress = Progress()
+        self._changed = asyncio.Event()
+        self._links: dict[int, Link] = {}
+        self._advertised_known = False
+        self._story = Story(around.log)
+        self._made_of: tuple[object, ...] = ()
+        self.local.follow(self._changed.set)
+
+    async def run(self) -> None:
+        """Until cancelled. A task that dies ends them all: a restart is always safe."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow_datastore(), name="follow the datastore")
+            tasks.create_task(self._follow_kernel(), name="follow the kernel")
+            tasks.create_task(self._settle(), name="settle the kernel")
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether all that the kernel's state is made of was listed once."""
+        return self.snapshot.in_sync(WATCHED)
+
+    async def _follow_datastore(self) -> None:
+        wait = RECONNECT_S[0]
+        while True:
+            try:
+                async for event in self.around.datastore.watch(WATCHED):
+                    self.snapshot = self.snapshot.after(event)
+                    self._changed.set()
+                    if not self.progress.reachable:
+                        self.progress.reachable = True
+                        self.around.log.info("datastore reached", target=self.around.datastore.target)
+                    wait = RECONNECT_S[0]
+            except Unreachable as error:
+                if self.progress.reachable or wait == RECONNECT_S[0]:
+                    self.around.log.warning("datastore lost", reason=str(error))
+                self.progress.reachable = False
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, RECONNECT_S[1])
+
+    async def _follow_kernel(self) -> None:
+        async for burst in self.around.events:
+            now = asyncio.get_running_loop().time()
+            for event in burst:
+                self._kernel_event(event, now)
+            self._changed.set()
+
+    def _kernel_event(self, event: KernelEvent, now: float) -> None:
+        holdings = self.around.holdings
+        match event:
+            case RouteChanged(key, protocol, gone):
+                holdings.route_changed(key, now, ours=protocol == self.around.protocol, gone=gone)
+                self._advertised_known &= key.prefix != DEFAULT_IPV6
+            case NeighbourChanged(device, address):
+                holdings.neighbour_changed(NeighbourKey(device, address))
+            case LinkChanged(link, gone):
+                self._link_event(link, now, gone=gone)
+            case Lost():
+                self.around.log.warning("kernel notifications lost, everything is read again")
+                holdings.resync()
+                self._advertised_known = False
+            case _:
+                pass
+
+    def _link_event(self, link: Link, now: float, *, gone: bool) -> None:
+        before = self._links.pop(link.index, None)
+        if not gone:
+            self._links[link.index] = link
+            self.around.holdings.mac_changed(link.name, link.mac, now)
+        if gone or before is None or (before.name, before.up, before.carrier) != (link.name, link.up, link.carrier):
+            self.around.holdings.device_changed(link.name)
+
+    async def _settle(self) -> None:
+        while True:
+            await self._wait()
+            self._changed.clear()
+            try:
+                await self._pass()
+            except Unreachable as error:
+                if self.progress.trouble != str(error):
+                    self.around.log.warning("kernel not reachable", reason=str(error))
+                self.progress.trouble = str(error)
+                await asyncio.sleep(RETRY_S)
+                self._changed.set()
+
+    async def _wait(self) -> None:
+        """Until something changed or is due: the retry of a refused key, the periodic resync."""
+        delay = self.around.holdings.due_at() - asyncio.get_running_loop().time()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if delay == math.inf else max(delay, 0.0)):
+                await self._changed.wait()
+
+    async def _pass(self) -> None:
+        """One comparison of what should be with what is, and the work that it finds."""
+        holdings = self.around.holdings
+        wanted = self.local.wanted
+        snapshot = self.snapshot
+        self._want(snapshot)
+        now = asyncio.get_running_loop().time()
+        outcomes = await holdings.settle(now, may_erase=snapshot.may_erase(NEEDED))
+        self._story.passed(outcomes, holdings.contested(now))
+        if holdings.guarded(self.here.advertised) != self.here.guarded:
+            self._changed.set()  # IPv6 forwarding waited for this
+        self.progress.passes += 1
+        self.progress.last_pass, self.progress.trouble = asyncio.get_running_loop().time(), ""
+        await self.local.passed(wanted, self.reasons())
+
+    def _want(self, snapshot: Snapshot) -> None:
+        """Work out what should be, unless nothing that it is made of has changed."""
+        holdings = self.around.holdings
+        config = felix_configuration(snapshot.of(FelixConfiguration), self.here.node)
+        advertised = self.here.advertised
+        if not self._advertised_known:
+            self._advertised_known = True
+            advertised = self.around.advertised()
+        endpoints = self.local.over(snapshot.of(WorkloadEndpoint))
+        guarded = holdings.guarded(advertised)
+        if (made_of := (endpoints, config, advertised, guarded)) == self._made_of:
+            return
+        self._made_of = made_of
+        self.here = replace(self.here, config=config, advertised=advertised, guarded=guarded)
+        self.state = desired_state(endpoints, self.here)
+        self._story.endpoints(self.state.endpoints)
+        holdings.want(self.state)
+
+    def reasons(self) -> dict[str, tuple[str, ...]]:
+        """Why endpoints of this node are not served in full, by their name."""
+        reasons = dict(self.around.holdings.reasons(self.state.endpoints.served))
+        for unserved in self.state.endpoints.unserved:
+            reasons[unserved.name] = (*reasons.get(unserved.name, ()), unserved.reason)
+        return reasons

@@ -8,6 +8,7 @@ from typing import Any
 from felixpy.desired.endpoints import LocalEndpoint
 from felixpy.desired.routes import local_key
 from felixpy.desired.state import State
+from felixpy.desired.sysctls import accept_ra
 from felixpy.model.neighbours import Neighbour, NeighbourKey
 from felixpy.model.routes import Device, Route, RouteKey
 from felixpy.model.status import RefusedStatus
@@ -81,21 +82,36 @@ class Holdings:
         self.macs.excuse([device])
         self.sysctls.excuse(key for key in self.sysctls.desired if f"/{device}/" in key.path)
 
-    def route_changed(self, key: RouteKey, now: float, *, ours: bool) -> None:
-        """Someone else wrote or removed a route: `ours` when it has our protocol and one of our metrics."""
-        if key in self.routes.desired or ours:
+    def route_changed(self, key: RouteKey, now: float, *, ours: bool, gone: bool) -> None:
+        """Someone else wrote or removed a route; `ours` when it has our protocol."""
+        if gone and not ours and key in self.routes.desired:
+            self.routes.excuse([key])  # whoever was in the way of ours has left
+        elif key in self.routes.desired or (ours and not gone):
             self.routes.changed([key], now)
 
-    def neighbour_changed(self, key: NeighbourKey, mac: str | None, now: float) -> None:
-        """Someone else wrote (`mac`) or removed (None) a permanent entry."""
-        wanted = self.neighbours.desired.get(key)
-        if wanted is not None and wanted.mac != mac:
-            self.neighbours.changed([key], now)
+    def neighbour_changed(self, key: NeighbourKey) -> None:
+        """Someone else wrote or removed an entry for an address of ours."""
+        if key in self.neighbours.desired:
+            self.neighbours.resync()
 
     def mac_changed(self, device: Device, mac: str, now: float) -> None:
         """An interface has this MAC now."""
         if self.macs.desired.get(device, mac) != mac:
             self.macs.changed([device], now)
+
+    def guarded(self, devices: Iterable[Device]) -> frozenset[Device]:
+        """Those of `devices` whose advertised default route survives IPv6 forwarding (accept_ra is 2)."""
+        held = ((device, self.sysctls.held.get(accept_ra(device))) for device in devices)
+        return frozenset(device for device, sysctl in held if sysctl is not None and sysctl.value == "2")
+
+    def contested(self, now: float) -> dict[tuple[str, str], str]:
+        """The keys that someone else keeps changing: the reason by table and key."""
+        return {
+            (name, readable(key)): standing.refused.reason
+            for name, settler in self.tables()
+            for key, standing in settler.troubles(now)
+            if standing.contested
+        }
 
     def reasons(self, endpoints: Iterable[LocalEndpoint]) -> dict[str, tuple[str, ...]]:
         """Why endpoints are not served in full, by their name."""
