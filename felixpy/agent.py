@@ -86,6 +86,10 @@ class Agent:
         """Whether all that the kernel's state is made of was listed once."""
         return self.snapshot.in_sync(WATCHED)
 
+    def now(self) -> float:
+        """The loop's clock, on which all times of the agent are."""
+        return asyncio.get_running_loop().time()
+
     async def _follow_datastore(self) -> None:
         wait = RECONNECT_S[0]
         while True:
@@ -106,7 +110,7 @@ class Agent:
 
     async def _follow_kernel(self) -> None:
         async for burst in self.around.events:
-            now = asyncio.get_running_loop().time()
+            now = self.now()
             for event in burst:
                 self._kernel_event(event, now)
             self._changed.set()
@@ -151,7 +155,7 @@ class Agent:
 
     async def _wait(self) -> None:
         """Until something changed or is due: the retry of a refused key, the periodic resync."""
-        delay = self.around.holdings.due_at() - asyncio.get_running_loop().time()
+        delay = self.around.holdings.due_at() - self.now()
         with suppress(TimeoutError):
             async with asyncio.timeout(None if delay == math.inf else max(delay, 0.0)):
                 await self._changed.wait()
@@ -162,13 +166,13 @@ class Agent:
         wanted = self.local.wanted
         snapshot = self.snapshot
         self._want(snapshot)
-        now = asyncio.get_running_loop().time()
+        now = self.now()
         outcomes = await holdings.settle(now, may_erase=snapshot.may_erase(NEEDED))
         self._story.passed(outcomes, holdings.contested(now))
         if holdings.guarded(self.here.advertised) != self.here.guarded:
             self._changed.set()  # IPv6 forwarding waited for this
         self.progress.passes += 1
-        self.progress.last_pass, self.progress.trouble = asyncio.get_running_loop().time(), ""
+        self.progress.last_pass, self.progress.trouble = self.now(), ""
         await self.local.passed(wanted, self.reasons())
 
     def _want(self, snapshot: Snapshot) -> None:

@@ -1,1 +1,40 @@
 """Join: Settings of the agent: flag, environment, default."""
+
+from dataclasses import dataclass
+
+from felixpy.daemon.settings import Setting, setting
+from felixpy.kernel.owners import PROTOCOL_FELIX
+
+PREFIX = "FELIXPY"
+
+DETECTION = "first-found | interface=REGEX,... | skip-interface=REGEX,... | cidr=PREFIX,... | can-reach=ADDRESS"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a felixpy agent is told at its start. Folders empty: `FELIXPY_RUN_DIR` and the like, or their defaults."""
+
+    node: str = setting("", Setting("this node's name, as in its Node resource", environment="FELIXPY_NODE"))
+    datastore: str = setting("", Setting("files:DIR or kubernetes[:KUBECONFIG]", environment="FELIXPY_DATASTORE"))
+    lab: str = setting("", Setting("the running lab to take the datastore from", environment="FELIXPY_LAB"))
+    run_dir: str = setting("", Setting("folder of sockets and pid files", environment="FELIXPY_RUN_DIR"))
+    state_dir: str = setting("", Setting("folder of what survives a reboot", environment="FELIXPY_STATE_DIR"))
+    protocol: int = setting(
+        PROTOCOL_FELIX, Setting("protocol number that marks felixpy's kernel routes", low=5, high=255)
+    )
+    resync_s: float = setting(
+        90.0, Setting("how often the kernel is compared in full; 0 is never", unit="seconds", low=0, high=86400)
+    )
+    ip: str = setting(
+        "",
+        Setting("IPv4 address to write to the Node resource: auto, none or ADDRESS/LENGTH"),
+    )
+    ip6: str = setting("", Setting("the same for IPv6"))
+    ip_autodetection_method: str = setting("first-found", Setting(f"how --ip auto chooses: {DETECTION}"))
+    ip6_autodetection_method: str = setting("first-found", Setting(f"how --ip6 auto chooses: {DETECTION}"))
+    metrics_port: int = setting(
+        0, Setting("serve Prometheus metrics on 127.0.0.1 at this port; 0 is off", low=0, high=65535)
+    )
+    log_level: str = setting(
+        "info", Setting("least severity that is logged", choices=("debug", "info", "warning", "error"))
+    )

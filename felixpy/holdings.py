@@ -32,7 +32,7 @@ class Holdings:
     """Each table with what is wanted of it."""
 
     def __init__(self, tables: Tables, resync_s: float = 90.0) -> None:
-        period = resync_s or math.inf
+        self.resync_s = period = resync_s or math.inf  # 0: never
         self.routes = Settler(tables.routes, resync_s=period, doubt=tables.doubt_routes)
         self.neighbours = Settler(tables.neighbours, resync_s=period)
         self.macs = Settler(tables.macs, resync_s=period)
