@@ -7,7 +7,7 @@ whatever way, changes nothing in the kernel.
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from ipaddress import ip_network
@@ -16,13 +16,14 @@ from felixpy.daemon.logs import Log
 from felixpy.datastore.source import Datastore
 from felixpy.desired.state import Circumstances, State, desired_state, felix_configuration
 from felixpy.holdings import Holdings
-from felixpy.kernel.events import KernelEvent, LinkChanged, Lost, NeighbourChanged, RouteChanged
+from felixpy.kernel.events import AddressChanged, KernelEvent, LinkChanged, Lost, NeighbourChanged, RouteChanged
 from felixpy.local import LocalEndpoints
+from felixpy.model.addresses import contains
 from felixpy.model.errors import Unreachable
 from felixpy.model.links import Link
 from felixpy.model.neighbours import NeighbourKey
 from felixpy.model.resources import FelixConfiguration, IPPool, Node, Spec, WorkloadEndpoint
-from felixpy.model.routes import Device
+from felixpy.model.routes import Device, Route, RouteKey
 from felixpy.model.snapshot import Snapshot
 from felixpy.story import Story
 
@@ -53,6 +54,7 @@ class Surroundings:
     advertised: Callable[[], frozenset[Device]]  # interfaces with a default route from a router advertisement, now
     protocol: int  # marks felixpy's routes
     log: Log
+    links: Collection[Link] = ()  # that there are before the first event
 
 
 class Agent:
@@ -67,8 +69,9 @@ class Agent:
         self.snapshot = Snapshot()
         self.state = State()
         self.progress = Progress()
+        self.addresses_changed = asyncio.Event()  # of the machine; whoever waits clears it
         self._changed = asyncio.Event()
-        self._links: dict[int, Link] = {}
+        self._links = {link.index: link for link in around.links}
         self._advertised_known = False
         self._story = Story(around.log)
         self._made_of: tuple[object, ...] = ()
@@ -85,6 +88,12 @@ class Agent:
     def in_sync(self) -> bool:
         """Whether all that the kernel's state is made of was listed once."""
         return self.snapshot.in_sync(WATCHED)
+
+    def owns(self, key: RouteKey, route: Route) -> bool:
+        """Whether a route with our protocol and metric, found in the kernel, is ours: a pod's, or inside a pool."""
+        if route.device is not None and route.device.startswith(self.here.prefixes):
+            return True
+        return any(contains(pool.spec.cidr, key.prefix) for pool in self.snapshot.of(IPPool).values())
 
     def now(self) -> float:
         """The loop's clock, on which all times of the agent are."""
@@ -125,20 +134,21 @@ class Agent:
                 holdings.neighbour_changed(NeighbourKey(device, address))
             case LinkChanged(link, gone):
                 self._link_event(link, now, gone=gone)
+            case AddressChanged():
+                self.addresses_changed.set()
             case Lost():
+                self.addresses_changed.set()
                 self.around.log.warning("kernel notifications lost, everything is read again")
                 holdings.resync()
                 self._advertised_known = False
-            case _:
-                pass
 
     def _link_event(self, link: Link, now: float, *, gone: bool) -> None:
         before = self._links.pop(link.index, None)
         if not gone:
             self._links[link.index] = link
-            self.around.holdings.mac_changed(link.name, link.mac, now)
+            self.around.holdings.mac_seen(link.name, link.mac, now)
         if gone or before is None or (before.name, before.up, before.carrier) != (link.name, link.up, link.carrier):
-            self.around.holdings.device_changed(link.name)
+            self.around.holdings.device_changed(link.name, fresh=before is None or before.name != link.name)
 
     async def _settle(self) -> None:
         while True:
@@ -192,6 +202,8 @@ class Agent:
         self.state = desired_state(endpoints, self.here)
         self._story.endpoints(self.state.endpoints)
         holdings.want(self.state)
+        for link in self._links.values():
+            holdings.mac_seen(link.name, link.mac, self.now())
 
     def reasons(self) -> dict[str, tuple[str, ...]]:
         """Why endpoints of this node are not served in full, by their name."""

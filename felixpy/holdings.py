@@ -26,12 +26,14 @@ class Tables:
     neighbours: Table[NeighbourKey, Neighbour]
     macs: Table[Device, str]
     sysctls: Table[SysctlKey, Sysctl]
+    look: Callable[[State], None] = lambda _: None  # tells the tables without owners which rows are of interest
 
 
 class Holdings:
     """Each table with what is wanted of it."""
 
     def __init__(self, tables: Tables, resync_s: float = 90.0) -> None:
+        self._look = tables.look
         self.resync_s = period = resync_s or math.inf  # 0: never
         self.routes = Settler(tables.routes, resync_s=period, doubt=tables.doubt_routes)
         self.neighbours = Settler(tables.neighbours, resync_s=period)
@@ -48,6 +50,7 @@ class Holdings:
 
     def want(self, state: State) -> None:
         """Everything that should be."""
+        self._look(state)
         self._devices = {endpoint.device: endpoint for endpoint in state.endpoints.served}
         self.routes.want(state.routes)
         self.neighbours.want(state.neighbours)
@@ -71,16 +74,16 @@ class Holdings:
         for _, settler in self.tables():
             settler.resync()
 
-    def device_changed(self, device: Device) -> None:
-        """The interface came, went up or down: the kernel may have removed what was on it, or will take it now."""
+    def device_changed(self, device: Device, *, fresh: bool) -> None:
+        """The interface came (`fresh`), went, went up or down: the kernel may have removed what was on it."""
         endpoint = self._devices.get(device)
         if endpoint is None:
             return
         keys = keys_of(endpoint)
         self.routes.excuse(keys.routes)
-        self.neighbours.excuse(key for key in keys.neighbours if key in self.neighbours.desired)
-        self.macs.excuse([device])
-        self.sysctls.excuse(key for key in self.sysctls.desired if f"/{device}/" in key.path)
+        self.neighbours.excuse(keys.neighbours)
+        if fresh:  # the kernel keeps settings while a link is down
+            self.sysctls.again(key for key in self.sysctls.desired if device_of(key) == device)
 
     def route_changed(self, key: RouteKey, now: float, *, ours: bool, gone: bool) -> None:
         """Someone else wrote or removed a route; `ours` when it has our protocol."""
@@ -94,10 +97,10 @@ class Holdings:
         if key in self.neighbours.desired:
             self.neighbours.resync()
 
-    def mac_changed(self, device: Device, mac: str, now: float) -> None:
+    def mac_seen(self, device: Device, mac: str, now: float) -> None:
         """An interface has this MAC now."""
-        if self.macs.desired.get(device, mac) != mac:
-            self.macs.changed([device], now)
+        if device in self.macs.desired:
+            self.macs.seen(device, mac, now)
 
     def guarded(self, devices: Iterable[Device]) -> frozenset[Device]:
         """Those of `devices` whose advertised default route survives IPv6 forwarding (accept_ra is 2)."""
@@ -115,9 +118,9 @@ class Holdings:
 
     def reasons(self, endpoints: Iterable[LocalEndpoint]) -> dict[str, tuple[str, ...]]:
         """Why endpoints are not served in full, by their name."""
-        by_device: dict[str, list[str]] = {}
+        by_device: dict[Device, list[str]] = {}
         for key, refused in self.sysctls.refused(self.sysctls.desired).items():
-            by_device.setdefault(key.path.split("/")[3], []).append(str(refused))
+            by_device.setdefault(device_of(key), []).append(str(refused))
         answer = {}
         for endpoint in endpoints:
             keys = keys_of(endpoint)
@@ -151,6 +154,11 @@ class Keys:
 
     routes: tuple[RouteKey, ...]
     neighbours: tuple[NeighbourKey, ...]
+
+
+def device_of(key: SysctlKey) -> Device:
+    """The interface that a setting is about: the fourth part of `net/ipv4/conf/cali0123/rp_filter`."""
+    return Device((*key.path.split("/"), "", "", "")[3])
 
 
 def keys_of(endpoint: LocalEndpoint) -> Keys:

@@ -5,10 +5,9 @@ from typing import Any
 
 from felixpy.daemon.logs import Log
 from felixpy.desired.endpoints import NodeEndpoints, Unserved
-from felixpy.holdings import readable
+from felixpy.holdings import device_of, readable
 from felixpy.model.neighbours import Neighbour
 from felixpy.model.routes import Route
-from felixpy.model.sysctls import Sysctl
 from felixpy.reconcile.table import Outcome
 
 Place = tuple[str, str]  # table and key
@@ -33,6 +32,9 @@ class Story:
     def passed(self, outcomes: Mapping[str, Outcome[Any, Any]], contested: Mapping[Place, str]) -> None:
         """Tell what a pass did."""
         for table, outcome in outcomes.items():
+            if table == "sysctls":
+                self._sysctls(outcome)
+                continue
             thing = table.removesuffix("s")
             for key, value in outcome.plan.write.items():
                 self._tried(table, key, outcome, f"{thing} written", about(value))
@@ -45,15 +47,29 @@ class Story:
         self._contested = contested
 
     def _tried(self, table: str, key: Any, outcome: Outcome[Any, Any], event: str, fields: Mapping[str, Any]) -> None:
+        if not self._was_refused(table, key, outcome):
+            self._log.info(event, **{table.removesuffix("s"): readable(key)}, **fields)
+
+    def _was_refused(self, table: str, key: Any, outcome: Outcome[Any, Any]) -> bool:
         place = (table, readable(key))
-        thing = table.removesuffix("s")
         refusal = outcome.refused.get(key)
         if refusal is None:
             self._refused.pop(place, None)
-            self._log.info(event, **{thing: place[1]}, **fields)
-        elif self._refused.get(place) != refusal.reason:
+            return False
+        if self._refused.get(place) != refusal.reason:
             self._refused[place] = refusal.reason
+            thing = table.removesuffix("s")
             self._log.warning(f"{thing} refused", **{thing: place[1]}, reason=refusal.reason)
+        return True
+
+    def _sysctls(self, outcome: Outcome[Any, Any]) -> None:
+        """One line for each device: a new pod's interface needs eight at once."""
+        by_device: dict[str, dict[str, str]] = {}
+        for key, sysctl in outcome.plan.write.items():
+            if not self._was_refused("sysctls", key, outcome):
+                by_device.setdefault(device_of(key), {})[key.path] = sysctl.value
+        for device, values in by_device.items():
+            self._log.info("sysctls written", device=device or None, values=values)
 
 
 def about(value: object) -> dict[str, Any]:
@@ -63,7 +79,5 @@ def about(value: object) -> dict[str, Any]:
             return {"device": device, "pod": origin.name if origin else None}
         case Neighbour(mac=mac):
             return {"mac": mac}
-        case Sysctl(value=text, because=because):
-            return {"value": text, "because": because}
         case _:
             return {"value": str(value)}

@@ -5,6 +5,7 @@ from. A wrong value ends the start (exit code 2) before anything is touched; the
 The parser is our own and small, so that a daemon does not carry a command-line library in memory for its life.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -140,3 +141,8 @@ def described(option: Option) -> str:
         parts.append(f"default {option.default}")
     parts.append(f"env {option.variable}")
     return f"{about.help} ({'; '.join(parts)})"
+
+
+def from_command_line(settings: type[T], prefix: str, argv: Sequence[str]) -> T:
+    """The settings of a daemon that was started with `argv` in this process's environment."""
+    return settle(settings, prefix, parsed(argv, options(settings, prefix)), os.environ)

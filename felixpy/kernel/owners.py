@@ -3,6 +3,7 @@
 PROTOCOL_KERNEL = 2  # RTPROT_KERNEL: connected routes
 PROTOCOL_BOOT = 3  # RTPROT_BOOT: what a CNI plugin or a script added
 PROTOCOL_STATIC = 4  # RTPROT_STATIC
+PROTOCOL_RA = 9  # RTPROT_RA: from a router advertisement
 PROTOCOL_BIRD = 12  # RTPROT_BIRD: birdpy's routes
 PROTOCOL_FELIX = 80  # Felix's own choice for routes other than boot: felixpy's routes
 

@@ -84,6 +84,16 @@ class Settler(Generic[K, V]):
                 self._retries.lost(key, now)
             self._doubt(key)
 
+    def seen(self, key: K, value: V, now: float) -> None:
+        """A notification said what a row holds now, whoever wrote it."""
+        wanted, before = self._desired.get(key), self._held.get(key)
+        self._held[key] = value
+        self._doubted.discard(key)
+        if wanted is not None and wanted != value:
+            if before == wanted:
+                self._retries.lost(key, now)
+            self._dirty[key] = None
+
     def excuse(self, keys: Iterable[K]) -> None:
         """The kernel itself may have changed these rows, or takes them now (their device went down or up).
 
@@ -93,6 +103,12 @@ class Settler(Generic[K, V]):
             self._retries.forgive(key)
             self._doubted.add(key)
         self._must_read = True
+
+    def again(self, keys: Iterable[K]) -> None:
+        """Write these rows again, whatever they are now: for tables that compare before they write."""
+        for key in keys:
+            self._retries.forgive(key)
+            self._doubt(key)
 
     def resync(self) -> None:
         """Read the whole table at the next settling."""

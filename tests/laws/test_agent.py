@@ -71,17 +71,14 @@ def wanted(*resources: Resource[WorkloadEndpoint], here: Circumstances = NODE) -
 
 
 def story(
-    kernel: Kernel,
-    datastore: MemoryDatastore,
-    tell: Callable[[Agent], Awaitable[None]],
-    log: io.StringIO | None = None,
+    kernel: Kernel, store: MemoryDatastore, tell: Callable[[Agent], Awaitable[None]], log: io.StringIO | None = None
 ) -> None:
     """Run the agent while `tell` happens, then end it."""
 
     async def main() -> None:
         kernel.queue = asyncio.Queue()
         around = Surroundings(
-            datastore, Holdings(kernel.tables), kernel.events(), frozenset, 80,
+            store, Holdings(kernel.tables), kernel.events(), frozenset, 80,
             make_log("felixpy", stream=log or io.StringIO()),
         )  # fmt: skip
         agent = Agent(NODE, around)
@@ -183,7 +180,7 @@ def test_what_others_take_away_comes_back_and_is_told_in_one_line_each() -> None
     async def tell(agent: Agent) -> None:
         await quiet(agent)
         for table in (kernel.routes, kernel.neighbours, kernel.macs):
-            table.rows.clear()  # type: ignore[attr-defined]
+            table.rows.clear()
         kernel.queue.put_nowait((RouteChanged(key, 80, gone=True), Lost()))
         await quiet(agent)
 

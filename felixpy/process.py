@@ -1,0 +1,116 @@
+"""Join: the agent's process: what it is made of, and how it starts and ends."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from felixpy.agent import Agent
+from felixpy.answers import Answers
+from felixpy.config import Settings
+from felixpy.daemon import paths
+from felixpy.daemon.logs import Log, make_log
+from felixpy.daemon.pidfile import claim
+from felixpy.daemon.signals import run_until_signal
+from felixpy.daemon.status import serve
+from felixpy.datastore.open import open_datastore
+from felixpy.datastore.source import Datastore
+from felixpy.desired.state import Circumstances
+from felixpy.local import LocalEndpoints
+from felixpy.model.errors import Trouble, Usage
+from felixpy.node import node_address, write_addresses
+from felixpy.surroundings import KernelSide, has_ipv6, this_machine
+
+
+@dataclass(frozen=True, slots=True)
+class Hosted:
+    """What a part gets that runs inside the agent's process: the CNI server."""
+
+    settings: Settings
+    datastore: Datastore
+    local: LocalEndpoints
+    agent: Agent
+    run_dir: Path
+    state_dir: Path
+    log: Log
+
+
+Part = Callable[[Hosted], Coroutine[Any, Any, None]]  # runs until cancelled; when it ends with an error, all end
+
+
+def serve_agent(settings: Settings, parts: Sequence[Part] = ()) -> None:
+    """Run the agent until a signal ends it; nothing in the kernel changes by that.
+
+    Usage and Trouble before anything is touched: no node name, no datastore, another agent here.
+    """
+    if not settings.node or "/" in settings.node or settings.node.split() != [settings.node]:
+        raise Usage(f"the node's name is {settings.node!r}: give --node NAME or set FELIXPY_NODE")
+    datastore = open_datastore(settings.datastore or None, settings.lab or None)
+    run_dir = Path(settings.run_dir) if settings.run_dir else paths.run_dir()
+    state_dir = Path(settings.state_dir) if settings.state_dir else paths.state_dir()
+    held = claim(run_dir / "felixpy.pid", "felixpy")
+    log = make_log("felixpy", level=settings.log_level, node=settings.node)
+    try:
+        log.info("agent started", datastore=datastore.target)
+        work = _work(settings, datastore, parts, Folders(run_dir, state_dir), log)
+        received = asyncio.run(run_until_signal(work))
+        log.info("agent stopped", signal=received)
+    finally:
+        held.release()
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where this process keeps things."""
+
+    run: Path
+    state: Path
+
+
+async def _work(settings: Settings, datastore: Datastore, parts: Sequence[Part], folders: Folders, log: Log) -> None:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(datastore.close)
+        kernel = KernelSide(settings)
+        stack.callback(kernel.close)
+        agent = Agent(Circumstances(settings.node, kernel_has_ipv6=has_ipv6()), kernel.around(datastore, log))
+        kernel.agent = agent
+        server = await serve(
+            paths.status_socket("felixpy", folders.run),
+            Answers(agent, kernel.reader.read, time.time()).by_question(),
+        )
+        stack.callback(server.close)
+        hosted = Hosted(settings, datastore, agent.local, agent, folders.run, folders.state, log)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(agent.run(), name="the agent")
+                for part in (keep_address, *parts):
+                    tasks.create_task(part(hosted), name=getattr(part, "__name__", "a part"))
+        except* Trouble as group:
+            raise Trouble("; ".join(str(error) for error in leaves(group))) from group
+
+
+async def keep_address(hosted: Hosted) -> None:
+    """Write this node's addresses to its Node resource when that is asked for, again whenever one changes."""
+    settings = hosted.settings
+    if not settings.ip and not settings.ip6:
+        return
+    while True:
+        hosted.agent.addresses_changed.clear()
+        machine = this_machine()
+        ipv4 = node_address(settings.ip, settings.ip_autodetection_method, 4, machine)
+        ipv6 = node_address(settings.ip6, settings.ip6_autodetection_method, 6, machine)
+        if await write_addresses(hosted.datastore, settings.node, ipv4, ipv6):
+            hosted.log.info("node address written", ipv4=ipv4, ipv6=ipv6)
+        await hosted.agent.addresses_changed.wait()
+
+
+def leaves(group: BaseExceptionGroup[Trouble]) -> Iterator[Trouble]:
+    """The errors in a group of groups."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from leaves(error)
+        else:
+            yield error
