@@ -89,6 +89,11 @@ class Agent:
         """Whether all that the kernel's state is made of was listed once."""
         return self.snapshot.in_sync(WATCHED)
 
+    @property
+    def may_erase(self) -> bool:
+        """Whether what no endpoint wants is really unwanted."""
+        return self.snapshot.may_erase(NEEDED)
+
     def owns(self, key: RouteKey, route: Route) -> bool:
         """Whether a route with our protocol and metric, found in the kernel, is ours: a pod's, or inside a pool."""
         if route.device is not None and route.device.startswith(self.here.prefixes):
@@ -147,7 +152,7 @@ class Agent:
         if not gone:
             self._links[link.index] = link
             self.around.holdings.mac_seen(link.name, link.mac, now)
-        if gone or before is None or (before.name, before.up, before.carrier) != (link.name, link.up, link.carrier):
+        if gone or before is None or _state(before) != _state(link):
             self.around.holdings.device_changed(link.name, fresh=before is None or before.name != link.name)
 
     async def _settle(self) -> None:
@@ -211,3 +216,8 @@ class Agent:
         for unserved in self.state.endpoints.unserved:
             reasons[unserved.name] = (*reasons.get(unserved.name, ()), unserved.reason)
         return reasons
+
+
+def _state(link: Link) -> tuple[Device, bool, bool, str]:
+    """What of a link makes the kernel drop or take rows: with another MAC it forgets the link's neighbours."""
+    return link.name, link.up, link.carrier, link.mac

@@ -108,6 +108,9 @@ class Answers:
         if not agent.progress.reachable:
             text = f"{agent.around.datastore.target} does not answer; what is known of it stays in force"
             found.append(Condition(name="DatastoreUnreachable", message=text))
+        if agent.in_sync and not agent.may_erase:
+            text = "an object that was never readable may be one we need: nothing is erased until it is mended"
+            found.append(Condition(name="ErasingSuspended", message=text))
         if agent.progress.trouble:
             found.append(Condition(name="KernelUnreachable", message=agent.progress.trouble))
         for (table, key), reason in agent.around.holdings.contested(agent.now()).items():

@@ -20,9 +20,11 @@ from felixpy.datastore.open import open_datastore
 from felixpy.datastore.source import Datastore
 from felixpy.desired.state import Circumstances
 from felixpy.local import LocalEndpoints
-from felixpy.model.errors import Trouble, Usage
+from felixpy.model.errors import Trouble, Unreachable, Usage
 from felixpy.node import node_address, write_addresses
 from felixpy.surroundings import KernelSide, has_ipv6, this_machine
+
+ADDRESS_RETRY_S = 5.0  # while the datastore cannot take the address
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ async def _work(settings: Settings, datastore: Datastore, parts: Sequence[Part],
                 for part in (keep_address, *parts):
                     tasks.create_task(part(hosted), name=getattr(part, "__name__", "a part"))
         except* Trouble as group:
-            raise Trouble("; ".join(str(error) for error in leaves(group))) from group
+            raise next(leaves(group)) from group
 
 
 async def keep_address(hosted: Hosted) -> None:
@@ -99,12 +101,25 @@ async def keep_address(hosted: Hosted) -> None:
         return
     while True:
         hosted.agent.addresses_changed.clear()
-        machine = this_machine()
-        ipv4 = node_address(settings.ip, settings.ip_autodetection_method, 4, machine)
-        ipv6 = node_address(settings.ip6, settings.ip6_autodetection_method, 6, machine)
-        if await write_addresses(hosted.datastore, settings.node, ipv4, ipv6):
-            hosted.log.info("node address written", ipv4=ipv4, ipv6=ipv6)
+        try:
+            await _write_address(hosted)
+        except Usage:
+            raise
+        except Unreachable as error:
+            hosted.log.warning("node address not written", reason=str(error))
+            await asyncio.sleep(ADDRESS_RETRY_S)
+            continue
+        except Trouble as error:  # no address now: what was written stays until there is another one
+            hosted.log.warning("node address not found", reason=str(error))
         await hosted.agent.addresses_changed.wait()
+
+
+async def _write_address(hosted: Hosted) -> None:
+    settings, machine = hosted.settings, this_machine()
+    ipv4 = node_address(settings.ip, settings.ip_autodetection_method, 4, machine)
+    ipv6 = node_address(settings.ip6, settings.ip6_autodetection_method, 6, machine)
+    if await write_addresses(hosted.datastore, settings.node, ipv4, ipv6):
+        hosted.log.info("node address written", ipv4=ipv4, ipv6=ipv6)
 
 
 def leaves(group: BaseExceptionGroup[Trouble]) -> Iterator[Trouble]:
