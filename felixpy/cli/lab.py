@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from felixpy.model.errors import Usage
+from felixpy.show.output import output_option
 
 LAB = click.option("--lab", "lab_name", metavar="NAME", help="Which lab; needed only when several run.")
 
@@ -80,3 +81,44 @@ def exec_(where: str, argv: tuple[str, ...], lab_name: str | None) -> None:
     if not node:
         raise Usage(f"{where!r} names no node; NODE or NODE/POD is needed")
     enter.become(registry.find_lab(lab_name), node, argv, pod or None)
+
+
+@lab.command()
+@LAB
+@output_option
+def inspect(output: str, lab_name: str | None) -> None:
+    """The nodes of a running lab: what runs in them, their addresses, their namespaces."""
+    from felixpy.lab import registry
+    from felixpy.lab.inspect import Seen, document, look
+    from felixpy.show.output import Column, emit
+
+    chosen = registry.find_lab(lab_name)
+    columns = (
+        Column[Seen]("NODE", lambda row: row.name),
+        Column[Seen]("STATE", lambda row: row.state),
+        Column[Seen]("KIND", lambda row: row.kind, wide=True),
+        Column[Seen]("PROGRAMS", lambda row: row.program_states),
+        Column[Seen]("ADDRESSES", lambda row: row.addresses),
+        Column[Seen]("NETNS", lambda row: row.netns),
+        Column[Seen]("PID", lambda row: row.pid),
+        Column[Seen]("IMAGE", lambda row: row.image, wide=True),
+        Column[Seen]("GROUP", lambda row: row.group, wide=True),
+    )
+    if output in ("json", "yaml"):
+        emit(document(chosen), columns, [], output)
+    else:
+        emit(None, columns, look(chosen), output)
+
+
+@lab.command()
+@click.option("-t", "--topo", "file", type=click.Path(path_type=Path), help="A topology file; else a running lab's.")
+@click.option("--format", "form", type=click.Choice(["text", "svg", "mermaid"]), default="text", show_default=True)
+@LAB
+def graph(file: Path | None, form: str, lab_name: str | None) -> None:
+    """Draw a topology: for the terminal, as an SVG file, or as Mermaid for a README."""
+    from felixpy.lab import graph as drawn
+    from felixpy.lab import picture, registry, topology
+
+    wanted = topology.load(file or Path(registry.find_lab(lab_name).topology))
+    draw = {"text": picture.draw, "svg": drawn.svg, "mermaid": drawn.mermaid}[form]
+    click.echo(draw(wanted), nl=False)

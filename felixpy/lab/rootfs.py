@@ -98,8 +98,9 @@ def _make_place(root: str, place: Path, *, folder: bool, spec: dict[str, Any]) -
     above = place.parent
     while not above.exists():
         above = above.parent
-    if above.stat().st_dev == Path("/", str(above)[len(root) :].lstrip("/")).stat().st_dev and str(above) != root:
-        _overlay(root, str(above)[len(root) :], spec)
+    on_host = Path("/", str(above)[len(root) :].lstrip("/"))
+    if str(above) != root and on_host.exists() and on_host.samefile(above):
+        _overlay(root, str(on_host), spec)
     place.parent.mkdir(parents=True, exist_ok=True)
     if folder:
         place.mkdir()
