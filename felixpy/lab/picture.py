@@ -12,7 +12,6 @@ BOX = {  # which of up, down, left, right meet -> the character
     "du": "│", "lr": "─", "dr": "┌", "dl": "┐", "ru": "└", "lu": "┘", "dru": "├", "dlu": "┤", "dlr": "┬",
     "lru": "┴", "dlru": "┼",
 }  # fmt: skip
-ARMS = {character: set(arms) for arms, character in BOX.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,8 @@ class _Canvas:
     """Characters by place; lines that meet are joined, and those that only cross are crossed."""
 
     def __init__(self) -> None:
-        self.cells: dict[tuple[int, int], str] = {}
+        self.letters: dict[tuple[int, int], str] = {}
+        self.arms: dict[tuple[int, int], set[str]] = {}
 
     def box(self, place: Place, lines: Sequence[str]) -> None:
         right, bottom = place.left + place.width - 1, place.top + place.height - 1
@@ -93,7 +93,7 @@ class _Canvas:
             self.line_down(column, place.top, bottom)
         for row, line in enumerate(lines, place.top + 1):
             for column, character in enumerate(line, place.left + 2):
-                self.cells[row, column] = character
+                self.letters[row, column] = character
 
     def line_down(self, column: int, top: int, bottom: int) -> None:
         for row in range(top, bottom + 1):
@@ -104,16 +104,12 @@ class _Canvas:
             self._join(row, column, ("l" if column > left else "") + ("r" if column < right else ""))
 
     def _join(self, row: int, column: int, arms: str) -> None:
-        held = ARMS.get(self.cells.get((row, column), ""), set()) | set(arms)
-        if held in ({"u"}, {"d"}):
-            held = {"u", "d"}
-        if held:
-            self.cells[row, column] = BOX.get("".join(sorted(held)), "─")
+        self.arms.setdefault((row, column), set()).update(arms)
 
     def lines(self) -> list[str]:
-        height = max(row for row, _ in self.cells) + 1
+        cells = {place: BOX.get("".join(sorted(arms)), "│") for place, arms in self.arms.items()} | self.letters
         rows = []
-        for row in range(height):
-            width = max((column for at, column in self.cells if at == row), default=-1) + 1
-            rows.append("".join(self.cells.get((row, column), " ") for column in range(width)))
+        for row in range(max(row for row, _ in cells) + 1):
+            width = max((column for at, column in cells if at == row), default=-1) + 1
+            rows.append("".join(cells.get((row, column), " ") for column in range(width)))
         return rows

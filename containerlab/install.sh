@@ -1,0 +1,94 @@
+#!/bin/sh
+# What the lab and the tests need from the system. Lists what is missing, then installs it with apt when it may.
+#
+#   containerlab/install.sh [--no-install]      PYTHON=python3.12 names the Python that makes the virtual environment
+#
+# Nothing that is installed here starts or stays enabled: packages of routing daemons would otherwise run one on the
+# machine itself. Exit 0: everything is there. Exit 1: something is missing, and said.
+set -eu
+
+PYTHON=${PYTHON:-python3}
+POLICY=/usr/sbin/policy-rc.d
+KEPT=$POLICY.before-felixpy
+
+install=yes
+for argument in "$@"; do
+    case $argument in
+    --no-install) install=no ;;
+    -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) echo "install.sh: $argument: no such option; --no-install is the only one" >&2; exit 2 ;;
+    esac
+done
+
+packages=
+missing() { # missing PACKAGE WHAT-FOR WHAT-WAS-LOOKED-FOR
+    packages="$packages $1"
+    echo "missing: $3 (Debian package $1): $2" >&2
+}
+command_of() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ]; }
+
+command_of ip || missing iproute2 "links and addresses of the lab" ip
+command_of nsenter || missing util-linux "the way into a lab node" nsenter
+command_of ping || missing iputils-ping "pings from pod to pod" ping
+command_of nft || missing nftables "the source check of IPv6 pods" nft
+command_of tshark || missing tshark "proof of what is on the wire" tshark
+[ -x /usr/lib/frr/bgpd ] || missing frr "the top-of-rack switch" /usr/lib/frr/bgpd
+command_of bird || missing bird2 "the peer that tests compare with" bird
+command_of gobgpd || missing gobgpd "one more peer in tests" gobgpd
+"$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || missing python3-venv "the virtual environment" "$PYTHON -m venv"
+
+[ -n "$packages" ] || exit 0
+line="apt-get install --no-install-recommends$packages"
+if [ "$install" = no ]; then
+    echo "nothing was installed, as asked (--no-install); as root: $line" >&2
+    exit 1
+elif [ "$(id -u)" != 0 ]; then
+    echo "only root can install them: sudo $line" >&2
+    exit 1
+elif ! command -v apt-get >/dev/null 2>&1; then
+    echo "there is no apt-get here: install the programs named above in this system's way" >&2
+    exit 1
+fi
+
+started_at_boot() { # every service that the machine would start by itself
+    find /etc/systemd/system /etc/rc?.d \( -path '*.wants/*' -o -name 'S[0-9]*' \) 2>/dev/null | sort
+}
+put_back() {
+    rm -f "$POLICY"
+    [ ! -e "$KEPT" ] || mv "$KEPT" "$POLICY"
+}
+
+before=$(mktemp)
+after=$(mktemp)
+trap 'put_back; rm -f "$before" "$after"' EXIT
+trap 'exit 130' INT TERM HUP
+started_at_boot >"$before"
+# An installation that was killed may have left our policy and the user's own beside it.
+[ -e "$KEPT" ] || [ ! -e "$POLICY" ] || mv "$POLICY" "$KEPT"
+printf '#!/bin/sh\n# put here by install.sh for the time of an installation\nexit 101\n' >"$POLICY"
+chmod 755 "$POLICY"
+
+echo "installing:$packages" >&2
+export DEBIAN_FRONTEND=noninteractive
+# shellcheck disable=SC2086 # a list of words
+apt-get install --quiet --quiet --yes --no-install-recommends $packages >/dev/null 2>&1 || {
+    apt-get update --quiet --quiet >&2
+    apt-get install --quiet --quiet --yes --no-install-recommends $packages >&2
+}
+
+started_at_boot >"$after"
+comm -13 "$before" "$after" | while read -r link; do
+    case $link in
+    *.wants/*)
+        unit=${link##*/}
+        deb-systemd-helper disable "$unit" >/dev/null 2>&1 || true
+        rm -f "$link"
+        ;;
+    *)
+        name=${link##*/S[0-9][0-9]}
+        update-rc.d "$name" disable >/dev/null 2>&1 || true
+        rm -f "$link"
+        ;;
+    esac
+done
+echo "installed; none of it was started, none of it starts at boot" >&2
