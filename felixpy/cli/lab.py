@@ -1,5 +1,6 @@
 """`felixpy lab`: a containerlab topology in network namespaces, without Docker."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -93,16 +94,16 @@ def inspect(output: str, lab_name: str | None) -> None:
     from felixpy.show.output import Column, emit
 
     chosen = registry.find_lab(lab_name)
-    columns = (
-        Column[Seen]("NODE", lambda row: row.name),
-        Column[Seen]("STATE", lambda row: row.state),
-        Column[Seen]("KIND", lambda row: row.kind, wide=True),
-        Column[Seen]("PROGRAMS", lambda row: row.program_states),
-        Column[Seen]("ADDRESSES", lambda row: row.addresses),
-        Column[Seen]("NETNS", lambda row: row.netns),
-        Column[Seen]("PID", lambda row: row.pid),
-        Column[Seen]("IMAGE", lambda row: row.image, wide=True),
-        Column[Seen]("GROUP", lambda row: row.group, wide=True),
+    columns: Sequence[Column[Seen]] = (
+        Column("NODE", lambda row: row.name),
+        Column("STATE", lambda row: row.state),
+        Column("KIND", lambda row: row.kind, wide=True),
+        Column("PROGRAMS", lambda row: row.program_states),
+        Column("ADDRESSES", lambda row: row.addresses),
+        Column("NETNS", lambda row: row.netns),
+        Column("PID", lambda row: row.pid),
+        Column("IMAGE", lambda row: row.image, wide=True),
+        Column("GROUP", lambda row: row.group, wide=True),
     )
     if output in ("json", "yaml"):
         emit(document(chosen), columns, [], output)

@@ -17,7 +17,7 @@ from typing import Any
 
 import felixpy
 from felixpy.daemon import paths
-from felixpy.lab import control, destroy, enter, furnish, links, names, registry
+from felixpy.lab import control, destroy, enter, furnish, links, names, registry, rootless
 from felixpy.lab.registry import Lab
 from felixpy.lab.topology import Topology
 from felixpy.model.errors import Trouble
@@ -30,6 +30,7 @@ START = "import sys; sys.path.insert(0, sys.argv[1]); from felixpy.lab.init impo
 
 def deploy(topology: Topology, say: Say, *, reconfigure: bool = False) -> Lab | None:
     """Make a lab and return it; None when it runs already. Trouble leaves nothing behind."""
+    rootless.become_root_of_our_own()
     with registry.locked(topology.name):
         lab = registry.read(paths.labs_dir() / topology.name)
         if lab.state == "running" and lab.alive and not reconfigure:
@@ -48,7 +49,7 @@ def deploy(topology: Topology, say: Say, *, reconfigure: bool = False) -> Lab | 
 
 
 def _make(topology: Topology, folder: Path, say: Say) -> Lab:
-    site = furnish.Site(folder, rootless=_rootless())
+    site = furnish.Site(folder, rootless=rootless.is_root_of_its_own())
     specs = furnish.specs(topology, site)
     if not site.rootless:
         furnish.refuse_taken(topology)
@@ -69,11 +70,6 @@ def _make(topology: Topology, folder: Path, say: Say) -> Lab:
     registry.write(done)
     say(f"programs run and exec lines are done after {time.monotonic() - began:.1f} s")
     return done
-
-
-def _rootless() -> bool:
-    """Whether we are root only in a user namespace of our own (felixpy/lab/rootless.py)."""
-    return Path("/proc/self/uid_map").read_text().split()[1:] != ["0", "4294967295"]
 
 
 def _check_inotify(topology: Topology) -> None:

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import IO
 
 from felixpy.lab.registry import Lab
+from felixpy.lab.rootless import join_options
 from felixpy.model.errors import Trouble
 
+NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid")
 POD_NETNS = "/run/netns"
 
 
@@ -22,7 +24,7 @@ def command(lab: Lab, node: str, argv: Sequence[str], pod: str | None = None) ->
     entry = lab.node(node)
     if not entry.alive:
         raise Trouble(f"lab {lab.name}: node {node} is not running; felixpy lab deploy --reconfigure makes it anew")
-    within = ["nsenter", f"--target={entry.pid}", "--mount", "--uts", "--ipc", "--net", "--pid", "--"]
+    within = ["nsenter", f"--target={entry.pid}", *join_options(entry.pid), *NAMESPACES, "--"]
     if pod is not None:
         if not (Path(f"/proc/{entry.pid}/root{POD_NETNS}") / pod).exists():
             raise Trouble(

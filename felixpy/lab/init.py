@@ -73,6 +73,8 @@ def _furnish(spec: dict[str, Any]) -> Supervisor:
     Path("init.sock").chmod(0o600)
     control.listen(8)
     ns.set_hostname(spec["hostname"])
+    if spec["rootless"]:
+        ns.pretend_setgroups()
     rootfs.enter(spec)
     _loopback_up()
     for key, value in spec["sysctls"].items():

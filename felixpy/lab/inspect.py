@@ -7,6 +7,7 @@ from typing import Any
 
 from felixpy.lab import control
 from felixpy.lab.registry import Lab, LabNode
+from felixpy.lab.rootless import join_options
 from felixpy.model.errors import Unreachable
 
 
@@ -62,8 +63,9 @@ def _seen(lab: Lab, node: LabNode, asked: "subprocess.Popen[str] | None") -> See
 
 
 def _ask_addresses(node: LabNode) -> "subprocess.Popen[str]":
+    within = ["nsenter", f"--target={node.pid}", *join_options(node.pid), "--net", "--"]
     return subprocess.Popen(
-        ["nsenter", f"--net=/proc/{node.pid}/ns/net", "ip", "-j", "address", "show", "scope", "global"],
+        [*within, "ip", "-j", "address", "show", "scope", "global"],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
 
@@ -76,5 +78,5 @@ def _addresses(asked: "subprocess.Popen[str] | None") -> list[str]:
         f"{link['ifname']} {entry['local']}/{entry['prefixlen']}"
         for link in json.loads(said or "[]")
         for entry in link.get("addr_info", ())
-        if not link["ifname"].startswith("cali")
+        if "local" in entry and not link["ifname"].startswith("cali")
     ]

@@ -23,6 +23,12 @@ GOBGP_CONF = "/etc/gobgp/gobgp.conf"
 STORE = "/var/lib/felixpy/store"
 ASSIGNMENT = re.compile(r"""^\s*([a-z0-9_]+)=(?:"([^"]*)"|'([^']*)'|(\S*))""")
 ALWAYS = ("zebra", "staticd")  # frrcommon.sh starts these two whatever the file says
+FRR_FOLDERS = ("/etc/frr", "/run/frr", "/var/log/frr", "/var/tmp/frr")  # noqa: S108 - the node's own, see rootfs.py
+# Without root there is one user: FRR's daemons find themselves under the names they insist on.
+ONE_USER = {
+    "/etc/passwd": "root:x:0:0:root:/root:/bin/sh\nfrr:x:0:0:frr:/nonexistent:/bin/false\n",
+    "/etc/group": "root:x:0:\nfrr:x:0:\nfrrvty:x:0:root,frr\n",
+}
 DEFAULT_DAEMONS = "bgpd=yes\n"  # a router without a daemons file still speaks BGP here
 DEFAULT_OPTIONS = {"zebra": "-A 127.0.0.1 -s 90000000"}
 
@@ -46,9 +52,10 @@ def furniture(node: Node, texts: Mapping[str, str], *, rootless: bool) -> Furnit
         daemons = texts.get(FRR_DAEMONS, DEFAULT_DAEMONS)
         configured = FRR_CONF in texts or bool(start)
         files |= {FRR_DAEMONS: daemons, "/etc/frr/vtysh.conf": "service integrated-vtysh-config\n"}
-        owner = "root" if rootless else "frr"
-        folders = {"/etc/frr": owner, "/run/frr": owner, "/var/log/frr": owner}
-        programs = _frr(daemons, configured=configured, rootless=rootless)
+        folders = dict.fromkeys(FRR_FOLDERS, "root" if rootless else "frr")
+        if rootless:
+            files |= ONE_USER
+        programs = _frr(daemons, configured=configured)
         return Furniture(programs, folders, files, sysctls | node.sysctls)
     folders = dict.fromkeys(FOLDERS.get(node.program, ()), "root")
     return Furniture(_others(node, texts), folders, files, sysctls | node.sysctls)
@@ -89,12 +96,11 @@ def frr_daemons(text: str) -> dict[str, list[str]]:
     }
 
 
-def _frr(daemons: str, *, configured: bool, rootless: bool) -> tuple[dict[str, Any], ...]:
-    who = ["-u", "root", "-g", "root"] if rootless else []
+def _frr(daemons: str, *, configured: bool) -> tuple[dict[str, Any], ...]:
     return tuple(
         {
             "name": name,
-            "argv": [f"{FRR}/{name}", *options, *who],
+            "argv": [f"{FRR}/{name}", *options],
             "then": ["vtysh", "-b", "-d", name] if configured else [],
             "until": f"/run/frr/{name}.vty",
         }
