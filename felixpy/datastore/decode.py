@@ -99,10 +99,11 @@ def invalid(where: str, path: str, message: str) -> InvalidResource:
         field = f"{field.rstrip('.')}.{missing[1]}" if field else missing[1]
         reason = "is required"
     elif wrong := re.fullmatch(r"Expected `(.+)`, got `(.+)`", reason):
-        reason = f"must be {wrong[1]}, not {wrong[2]}"
-        if wrong[1].startswith("str") and wrong[2] in ("int", "float", "bool"):
+        wanted = wrong[1].removesuffix(" | null")
+        reason = f"must be {wanted}, not {wrong[2]}"
+        if wanted == "str" and wrong[2] in ("int", "float", "bool"):
             reason += ": write it in quotes"
-        elif wrong[2] == "str":
+        elif wanted in ("int", "float", "bool") and wrong[2] == "str":
             reason += ": write it without quotes"
     return InvalidResource(where, field.rstrip("."), reason)
 
