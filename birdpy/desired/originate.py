@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from birdpy.rib.path import HIGHEST_LOCAL_PREF, Attributes, OriginCode, Path, Source
-from birdpy.rib.prefixes import PrefixMap
+from birdpy.rib.prefixes import PrefixMap, by_number
 from felixpy.model.addresses import Prefix, family
 from felixpy.model.errors import InvalidResource
 from felixpy.model.resources import BGPConfiguration, BlockAffinity, IPAMBlock, IPPool, Resource
@@ -46,7 +46,7 @@ def own_blocks(snapshot: Snapshot, node: str) -> Blocks:
                 announced.add(spec.cidr)
                 held[spec.cidr] = name
     blackholed = frozenset(block for block in held if block.prefixlen < block.max_prefixlen)
-    return Blocks(tuple(sorted(announced, key=_order)), blackholed, held, tuple(problems))
+    return Blocks(tuple(sorted(announced, key=by_number)), blackholed, held, tuple(problems))
 
 
 def local_paths(snapshot: Snapshot, node: str, pods: Iterable[Prefix] = ()) -> dict[Prefix, Path]:
@@ -114,7 +114,3 @@ def _served(
     )
     problems.append(InvalidResource(f"BlockAffinity {name}", "spec.cidr", reason))
     return False
-
-
-def _order(prefix: Prefix) -> tuple[int, int, int]:
-    return family(prefix), int(prefix.network_address), prefix.prefixlen

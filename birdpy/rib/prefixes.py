@@ -91,6 +91,11 @@ class PrefixMap(Generic[V]):
                         yield found, self._items[found]
 
 
+def by_number(prefix: Prefix) -> tuple[int, int, int]:
+    """The order in which people read prefixes: IPv4 first, by address, the shorter one first."""
+    return family(prefix), int(prefix.network_address), prefix.prefixlen
+
+
 def cover_of(prefix: Prefix) -> Cover:
     """`prefix` as numbers."""
     kind, length = family(prefix), prefix.prefixlen
