@@ -11,7 +11,7 @@ from birdpy.policy.cluster import BGP_PORT, Cluster, ClusterNode
 from felixpy.model.addresses import Address, Asn, Family, family, parse_address
 from felixpy.model.errors import InvalidResource
 from felixpy.model.resources import BGPPeer, Resource, WorkloadEndpoint
-from felixpy.model.selectors import matches
+from felixpy.model.selectors import matches, parse_selector
 from felixpy.model.snapshot import Snapshot
 
 Kind = Literal["Mesh", "Global", "Node", "Local_Workload"]
@@ -90,12 +90,13 @@ def workloads(here: ClusterNode, snapshot: Snapshot) -> Found:
         if not spec.local_workload_selector:
             continue
         try:
-            chosen = [pod for pod in _pods(here, snapshot) if selected(spec, here) and _picks(spec, pod)]
+            wanted = parse_selector(spec.local_workload_selector)
+            pods = _pods(here, snapshot) if selected(spec, here) else []
         except ValueError as error:
             yield _problem(peer, str(error))
             continue
-        for pod in chosen:
-            if pod.name not in taken:
+        for pod in pods:
+            if wanted.matches(pod.meta.labels) and pod.name not in taken:
                 taken.add(pod.name)
                 for address in _first_addresses(pod.spec):
                     yield Peering("Local_Workload", address, spec.as_number, peer=peer, by_address=True)
@@ -112,8 +113,10 @@ def parse_endpoint(text: str) -> tuple[Address, int | None]:
     """`addr`, `v4:port` or `[v6]:port`; ValueError with the reason for anything else."""
     host, port = text.strip(), ""
     if host.startswith("["):
-        host, _, rest = host[1:].partition("]")
-        port = rest.removeprefix(":") if rest else ""
+        host, closed, rest = host[1:].partition("]")
+        if not closed or (rest and not rest.startswith(":")):
+            raise ValueError(f"{text!r} is no address with a port; write [address]:port")
+        port = rest[1:]
     elif host.count(":") == 1:
         host, _, port = host.partition(":")
     if port and not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
@@ -157,11 +160,14 @@ def _chosen(cluster: Cluster, peer: Resource[BGPPeer], kind: Kind) -> Found:
 def _aimed_at(cluster: Cluster, here: ClusterNode, spec: BGPPeer) -> tuple[Family, ...]:
     """The families in which a definition points at this node."""
     if spec.peer_selector:
+        if spec.reachable_by is not None:  # needs peerIP: the forward end names the fault
+            return ()
         return FAMILIES if matches(spec.peer_selector, here.labels) else ()
     if not spec.peer_ip:
         return ()
     address, port = parse_endpoint(spec.peer_ip)
     mine = here.addresses.get(family(address)) == address
+    mine = mine and (spec.reachable_by is None or family(spec.reachable_by) == family(address))
     same_as = (spec.as_number or cluster.configuration.as_number) == cluster.asn(here)
     same_port = port is None or port == (here.port or BGP_PORT)
     return (family(address),) if mine and same_as and same_port else ()
@@ -170,10 +176,6 @@ def _aimed_at(cluster: Cluster, here: ClusterNode, spec: BGPPeer) -> tuple[Famil
 def _pods(here: ClusterNode, snapshot: Snapshot) -> list[Resource[WorkloadEndpoint]]:
     pods = snapshot.of(WorkloadEndpoint)
     return [pods[name] for name in sorted(pods) if pods[name].spec.node == here.name]
-
-
-def _picks(spec: BGPPeer, pod: Resource[WorkloadEndpoint]) -> bool:
-    return matches(spec.local_workload_selector, pod.meta.labels)
 
 
 def _first_addresses(endpoint: WorkloadEndpoint) -> list[Address]:

@@ -63,7 +63,7 @@ def speaker(snapshot: Snapshot, node: str, settings: SpeakerSettings | None = No
         addresses=tuple(here.addresses.values()),
         owners=everyone.owners,
         ignored_interfaces=ignored,
-        problems=tuple(problems),
+        problems=tuple({str(problem): problem for problem in problems}.values()),
     )
 
 
