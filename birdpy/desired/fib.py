@@ -11,6 +11,7 @@ from birdpy.desired.originate import Blocks
 from birdpy.policy.session import Speaker
 from birdpy.rib.best_path import Choice
 from birdpy.rib.next_hops import Resolution, Resolved, merged
+from birdpy.rib.path import Path
 from birdpy.rib.prefixes import PrefixMap
 from felixpy.model.addresses import Address, Prefix, host_prefix
 from felixpy.model.routes import BGP_METRIC, MAIN_TABLE, Origin, Route, RouteKey, RouteKind
@@ -18,7 +19,7 @@ from felixpy.model.routes import BGP_METRIC, MAIN_TABLE, Origin, Route, RouteKey
 SERVICE = "service route: announced only, never installed"
 OURS = "our own: its blackhole or its pods' routes stand for it"
 
-Way = Callable[[Address], Resolution]
+Way = Callable[[Path | Address], Resolution]  # Selection.way
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def learned_route(choice: Choice, way: Way, rules: FibRules) -> Route | str:
         return OURS
     if rules.services.longest(best.prefix) is not None:
         return SERVICE
-    answers = [way(path.next_hop) for path in choice.multipath if path.next_hop is not None]
+    answers = [way(path) for path in choice.multipath]
     hops = merged([hop for answer in answers if isinstance(answer, Resolved) for hop in answer.hops])
     if not hops:
         return next((answer.reason for answer in answers if not isinstance(answer, Resolved)), "no next hop")

@@ -36,7 +36,8 @@ class Unresolved:
 
 
 Resolution = Resolved | Unresolved
-Learned = Callable[[Prefix | Address], Iterator[tuple[Prefix, tuple[Address, ...]]]]
+Chain = tuple[Prefix, ...]
+Learned = Callable[[Address, Chain], Iterator[tuple[Prefix, tuple[Address, ...]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,37 +50,43 @@ class Ground:
     forced: Collection[tuple[Address, Device]] = frozenset()  # the kernel refused the plain form: say onlink
 
 
-def no_bgp_routes(_address: Prefix | Address) -> Iterator[tuple[Prefix, tuple[Address, ...]]]:
+def no_bgp_routes(_address: Address, _leaning: Chain) -> Iterator[tuple[Prefix, tuple[Address, ...]]]:
     """The `Learned` of a table that holds nothing."""
     return iter(())
 
 
-def resolve(
-    next_hop: Address, ground: Ground, learned: Learned = no_bgp_routes, leaning: tuple[Prefix, ...] = ()
-) -> Resolution:
+def resolve(next_hop: Address, ground: Ground, learned: Learned = no_bgp_routes, leaning: Chain = ()) -> Resolution:
     """The way to `next_hop`.
 
-    `learned` gives the chosen BGP routes that contain an address, the most specific first, with their next hops.
-    `leaning` holds the prefixes that are being resolved already: a route never leans on itself.
+    `leaning` holds the prefix whose path this is and every BGP route that is leaned on so far: no route leans on
+    itself, at any distance. `learned` gives the BGP routes that contain an address, the most specific first, each
+    with the next hops that it would have if it must not lean on `leaning` (none: it leads nowhere then).
     """
+    firm = resolve_firmly(next_hop, ground)
+    if firm is not None:
+        return firm
+    reason = ""
+    if len(leaning) > MAX_DEPTH:
+        reason = f"more than {MAX_DEPTH} BGP routes lean on each other"
+    else:
+        for prefix, next_hops in learned(next_hop, leaning):
+            if prefix.prefixlen == 0:
+                continue
+            if prefix in leaning or next_hop in next_hops:
+                reason = reason or "only a route through itself leads there"
+                continue
+            found = _over_bgp(prefix, next_hops, ground, learned, leaning)
+            if isinstance(found, Resolved):
+                return found
+            reason = reason or f"through {prefix}: {found.reason}"
+    default = ground.routes.covering(next_hop)
+    return _over_kernel(next_hop, default, ground) if default else Unresolved(reason or f"no route to {next_hop}")
+
+
+def resolve_firmly(next_hop: Address, ground: Ground) -> Resolution | None:
+    """What a non-BGP route says of `next_hop`; None: only the default route does."""
     plain = ground.routes.covering(next_hop)
-    if plain and plain[0].prefix.prefixlen > 0:
-        return _over_kernel(next_hop, plain, ground)
-    through = next((route for route in learned(next_hop) if _may_lean(next_hop, route, leaning)), None)
-    if through is not None:
-        found = _over_bgp(through, ground, learned, leaning)
-        if isinstance(found, Resolved) or not plain:
-            return found
-    if plain:
-        return _over_kernel(next_hop, plain, ground)
-    looped = any(prefix.prefixlen > 0 for prefix, _ in learned(next_hop))
-    return Unresolved("only a route through itself leads there" if looped else f"no route to {next_hop}")
-
-
-def _may_lean(next_hop: Address, route: tuple[Prefix, tuple[Address, ...]], leaning: tuple[Prefix, ...]) -> bool:
-    """Not on a BGP default, and not on a route that itself goes to `next_hop` or is being resolved right now."""
-    prefix, next_hops = route
-    return prefix.prefixlen > 0 and prefix not in leaning and next_hop not in next_hops
+    return _over_kernel(next_hop, plain, ground) if plain and plain[0].prefix.prefixlen > 0 else None
 
 
 def _over_kernel(next_hop: Address, ways: tuple[ConnectedRoute, ...], ground: Ground) -> Resolution:
@@ -106,16 +113,12 @@ def _trouble(via: Address, device: Device, ground: Ground) -> str:
 
 
 def _over_bgp(
-    route: tuple[Prefix, tuple[Address, ...]], ground: Ground, learned: Learned, leaning: tuple[Prefix, ...]
+    prefix: Prefix, next_hops: tuple[Address, ...], ground: Ground, learned: Learned, leaning: Chain
 ) -> Resolution:
-    prefix, next_hops = route
-    if len(leaning) >= MAX_DEPTH:
-        return Unresolved(f"more than {MAX_DEPTH} BGP routes lean on each other")
     answers = [resolve(hop, ground, learned, (*leaning, prefix)) for hop in next_hops]
     found = [answer for answer in answers if isinstance(answer, Resolved)]
     if not found:
-        reason = next((answer.reason for answer in answers if isinstance(answer, Unresolved)), "it has no next hop")
-        return Unresolved(f"through {prefix}: {reason}")
+        return next((a for a in answers if isinstance(a, Unresolved)), Unresolved("its own next hop is unresolved"))
     best = [answer for answer in found if not answer.failing] or found
     return Resolved(
         merged(hop for answer in best for hop in answer.hops),

@@ -127,7 +127,7 @@ def state(selection: Selection) -> State:
     """What would reach the kernel: each choice and the ways of all that share its load."""
     hops: dict[Prefix, tuple[object, ...]] = {}
     for prefix, choice in selection.choices.items():
-        hops[prefix] = tuple(selection.way(p.next_hop) for p in choice.multipath if p.next_hop is not None)
+        hops[prefix] = tuple(selection.way(p) for p in choice.multipath)
     return {prefix: (choice, hops[prefix]) for prefix, choice in selection.choices.items()}
 
 

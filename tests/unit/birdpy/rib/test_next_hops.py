@@ -5,7 +5,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from birdpy.rib.next_hops import Ground, Learned, Resolved, Unresolved, merged, resolve
+from birdpy.rib.next_hops import Chain, Ground, Learned, Resolved, Unresolved, merged, resolve
 from felixpy.model.addresses import Address, Prefix
 from felixpy.model.fib import ConnectedRoute
 from felixpy.model.routes import Device, Hop
@@ -13,6 +13,7 @@ from tests.unit.birdpy.builders import routes, way
 
 LAN = way("10.0.0.0/24")
 DEFAULT = way("0.0.0.0/0", gateway="10.0.0.254")
+OWN = ip_network("198.51.100.0/24")  # whose path it is
 ETH0, ETH1 = Device("eth0"), Device("eth1")
 
 
@@ -21,7 +22,7 @@ def bgp(table: Mapping[str, tuple[str, ...]]) -> Learned:
     known = sorted(((ip_network(p), tuple(map(ip_address, hops))) for p, hops in table.items()),
                    key=lambda entry: -entry[0].prefixlen)  # fmt: skip
 
-    def covering(address: Prefix | Address) -> Iterator[tuple[Prefix, tuple[Address, ...]]]:
+    def covering(address: Address, _leaning: Chain) -> Iterator[tuple[Prefix, tuple[Address, ...]]]:
         return ((prefix, hops) for prefix, hops in known if address in prefix)
 
     return covering
@@ -32,7 +33,7 @@ def hop(via: str, device: str = "eth0", weight: int = 1, onlink: bool = False) -
 
 
 def found(next_hop: str, *ways: ConnectedRoute, table: Mapping[str, tuple[str, ...]] = {}) -> Resolved | Unresolved:
-    return resolve(ip_address(next_hop), Ground(routes(*ways)), bgp(table))
+    return resolve(ip_address(next_hop), Ground(routes(*ways)), bgp(table), (OWN,))
 
 
 def test_a_neighbour_is_its_own_gateway() -> None:
