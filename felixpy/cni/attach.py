@@ -80,8 +80,8 @@ async def _attach(means: Means, call: Call, what: Attachment, lent: Lent) -> Att
     means.journal.begin(entry)
     try:
         answer = await _build(means, call, what, lent, before)
-    except BaseException:
-        await asyncio.shield(_undo(means, what, entry))
+    except Exception:  # not for cancellation: an agent that ends leaves it to the journal and its successor
+        await _undo(means, what, entry)
         raise
     means.journal.end(entry)
     means.log.info(

@@ -1,0 +1,14 @@
+"""Everything that concerns addresses, read from a datastore at once."""
+
+from felixpy.datastore.source import Datastore
+from felixpy.ipam.collect import KINDS_READ
+from felixpy.model.resources import IPAMConfig, IPReservation
+from felixpy.model.snapshot import Snapshot
+
+
+async def read_all(store: Datastore) -> Snapshot:
+    """One snapshot of all kinds that allocation touches. The datastore may change in the middle of it."""
+    snapshot = Snapshot()
+    for kind in (*KINDS_READ, IPAMConfig, IPReservation):
+        snapshot = snapshot.after(await store.list(kind))
+    return snapshot
