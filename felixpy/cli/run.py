@@ -24,9 +24,10 @@ def start(argv: Sequence[str]) -> None:
 
     def work() -> None:
         settings = from_command_line(config.Settings, config.PREFIX, argv)
+        from felixpy.cni.server import serve_cni
         from felixpy.process import serve_agent
 
-        serve_agent(settings)
+        serve_agent(settings, [serve_cni])
 
     exit_with("felixpy", work)
 

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -33,6 +34,9 @@ from felixpy.local import LocalEndpoints
 from felixpy.model.errors import Trouble, Unreachable
 from felixpy.model.resources import WorkloadEndpoint
 
+if TYPE_CHECKING:
+    from felixpy.process import Hosted
+
 BACKLOG = 512
 RETRY_S = 1.0
 
@@ -43,6 +47,12 @@ class Folders:
 
     run: Path
     state: Path
+
+
+async def serve_cni(hosted: "Hosted") -> None:
+    """The part of the agent's process that serves the CNI plugin, until cancelled."""
+    folders = Folders(hosted.run_dir, hosted.state_dir)
+    await CniServer(hosted.settings.node, hosted.datastore, hosted.local, folders, hosted.log).run()
 
 
 class CniServer:
