@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 TOPOLOGY ?= containerlab/quickstart.clab.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lab clean-lab check test bench lock fmt
+.PHONY: help venv tools lab clean-lab check test bench lock fmt
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | column -t -s:
@@ -28,6 +28,15 @@ check: venv  ## lint, types, architecture, unit tests and laws; under a minute
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q -n 2 tests/unit tests/laws tests/architecture
+
+test: venv tools check  ## everything: make check, then a real kernel, real BGP daemons, real labs
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q -p no:randomly tests/unit tests/laws
+	$(BIN)/coverage report
+	$(BIN)/pytest -q tests/contract tests/netns tests/exabgp tests/lab
+
+tools:  ## the programs that labs and tests run: lists what is missing, installs it as root
+	@PYTHON="$(PYTHON)" containerlab/install.sh $(ARGS)
 
 lock:  ## write requirements.lock anew from pyproject.toml
 	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --extra dev --generate-hashes \
