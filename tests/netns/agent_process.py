@@ -105,6 +105,12 @@ class Node:
     def ask(self, what: str, **arguments: Any) -> Any:
         return ask(self.folder / "run" / "felixpy.sock", what, **arguments)
 
+    def routes(self) -> Any:
+        """`felixpy routes -o json` on this node."""
+        command = [sys.executable, "-m", "felixpy", "routes", "-o", "json"]
+        done = subprocess.run(command, check=True, env=self.environment, capture_output=True, text=True, timeout=10)
+        return json.loads(done.stdout)
+
     def put(self, pod: str, *addresses: str, mac: str = "", device: str = "") -> None:
         """Write the WorkloadEndpoint of a pod, as another process would: whole, by rename."""
         spec = {

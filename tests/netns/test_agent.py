@@ -180,6 +180,26 @@ def test_the_store_going_away_leaves_the_kernel_as_it_is(n1: Node) -> None:
     until(lambda: routes() == [WEB], within_s=1)
 
 
+def test_felixpy_routes_joins_what_is_wanted_with_what_the_kernel_has(n1: Node) -> None:
+    veth("up0")
+    ip("route", "add", "10.65.0.3/32", "dev", "up0", "proto", "static")
+    ip("route", "add", "blackhole", "10.65.0.0/26", "proto", "bird", "metric", "1024")
+    n1.put("web", "10.65.0.2/32")
+    n1.put("db", "10.65.0.3/32")
+    n1.start()
+    document = n1.routes()
+    rows = {row["prefix"]: row for row in document["routes"]}
+    assert document["missing"] == ["birdpy"]
+    web = rows["10.65.0.2/32"]
+    assert (web["wanted"], web["installed"], web["origin"]["name"]) == (True, True, "default/web")
+    assert (rows["10.65.0.3/32"]["installed"], rows["10.65.0.0/26"]["wanted"]) == (False, None)
+    assert "held by proto static dev up0" in rows["10.65.0.3/32"]["reason"]
+    assert n1.end() == 0
+    ip("route", "del", "10.65.0.2/32")
+    rows = {row["prefix"]: row for row in n1.routes()["routes"]}
+    assert (rows["10.65.0.2/32"]["wanted"], rows["10.65.0.2/32"]["installed"]) == (True, False)
+
+
 def test_who_fights_over_a_route_is_named_and_not_fought_without_end(n1: Node) -> None:
     n1.put("web", "10.65.0.2/32")
     n1.start()
