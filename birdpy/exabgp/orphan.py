@@ -14,23 +14,16 @@ from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 
+from felixpy.daemon import pidfile
 from felixpy.model.addresses import Address
 
 PID_FILE = "exabgp.pid"
 LISTEN = "0A"  # TCP_LISTEN in include/net/tcp_states.h
 
 
-def started(pid: int) -> str | None:
-    """When process `pid` started, in ticks since boot; None when there is none (proc(5), stat, field 22)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return None
-
-
 def remember(folder: Path, pid: int) -> None:
     """Write down that `pid` is our ExaBGP."""
-    (folder / PID_FILE).write_text(f"{pid} {started(pid)}\n")
+    (folder / PID_FILE).write_text(f"{pid} {pidfile.started_at(pid) or 0}\n")
 
 
 def forget(folder: Path) -> None:
@@ -40,17 +33,12 @@ def forget(folder: Path) -> None:
 
 def end(folder: Path) -> bool:
     """Kill the ExaBGP that is written down, if it still is that process; whether there was one."""
-    try:
-        pid, when = (folder / PID_FILE).read_text().split()
-    except (OSError, ValueError):
+    found = pidfile.read(folder / PID_FILE)
+    if found is None or not pidfile.alive(found):
         return False
-    if not pid.isdecimal() or started(int(pid)) != when:
-        return False
-    with contextlib.suppress(ProcessLookupError):
-        descriptor = os.pidfd_open(int(pid))
-        with os.fdopen(descriptor):
-            if started(int(pid)) == when:
-                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError), os.fdopen(os.pidfd_open(found.pid)) as handle:
+        if pidfile.alive(found):  # asked again: with the handle held the pid cannot pass to another process
+            signal.pidfd_send_signal(handle.fileno(), signal.SIGKILL)
     return True
 
 

@@ -17,8 +17,9 @@ from typing import Any
 
 VERSION = "5.0.15"
 FILE_NAME = "exabgp.conf"
-IDLE_MS, BUSY_MS = 200, 5  # how long ExaBGP sleeps when no session is being made, and when one is
-BUSY_S = 1.0  # after the last change of any session's state
+IDLE_MS, BUSY_MS = 500, 5  # how long ExaBGP sleeps when no session is being made, and when one is
+BUSY_S = 0.25  # after the last change of any session's state; a TCP handshake on a fabric takes far less
+DIAL_FIRST_S, DIAL_GROWTH, DIAL_MAX_S = 0.1, 1.3, 10.0  # between attempts to reach a peer
 STEPS = 500  # of commands in one turn of ExaBGP's loop; its own 50 means one command of 50 prefixes
 PIPE_BYTES = 1 << 20
 
@@ -206,10 +207,12 @@ def patch_sessions() -> None:
 
     As shipped the routes told in the last session are sent again before birdpy can withdraw those that have moved
     to another node meanwhile; an End-of-RIB that was not sent any more opens the next session, where it makes the
-    peer drop every route; and the minimum TTL (RFC 5082) is set on connections that we open only.
+    peer drop every route; the minimum TTL (RFC 5082) is set on connections that we open only; a peer that is not
+    there yet is dialled again after 0, 1, 2, 3, 4, 5, 7 … 60 s, so that nodes which start together miss each other.
     """
     from exabgp.bgp.neighbor import Neighbor
     from exabgp.reactor import listener
+    from exabgp.reactor.delay import Delay
     from exabgp.reactor.network.tcp import set_minimum_ttl
 
     original = listener.set_accepted_ttl
@@ -219,6 +222,10 @@ def patch_sessions() -> None:
         if neighbor["incoming-ttl"] and connection.io is not None:
             set_minimum_ttl(connection.io, connection.afi, connection.peer, neighbor["incoming-ttl"])
 
+    def increase(self: Any) -> None:
+        self._time = time.time() + self._next
+        self._next = min(max(DIAL_FIRST_S, self._next * DIAL_GROWTH), DIAL_MAX_S)
+
     reset = Neighbor.reset_rib
 
     def forget(self: Any) -> None:
@@ -226,5 +233,6 @@ def patch_sessions() -> None:
         self.rib.outgoing.clear()
         self.eor.clear()
 
+    Delay.increase = increase
     listener.set_accepted_ttl = accepted
     Neighbor.reset_rib = forget
