@@ -22,7 +22,7 @@ from birdpy.exabgp.commands import Commands
 from birdpy.exabgp.encode import Command
 from birdpy.rib.advertisement import Advertisement, AdvertisementKey
 from birdpy.rib.path import Attributes
-from felixpy.model.addresses import Address, Family
+from felixpy.model.addresses import Address, Family, family
 from felixpy.model.errors import Refused, Unreachable
 from felixpy.reconcile.plan import Plan
 
@@ -67,11 +67,7 @@ class AdvertisedTable:
 
         Unreachable when ExaBGP ended meanwhile: all sessions are down then, and the next `read` is empty.
         """
-        refused = {
-            key: Refused(key, "the session with the peer is not up")
-            for key in plan.write
-            if not self._is_up(key.peer)
-        }
+        refused = {key: Refused(key, why) for key in plan.write if (why := self._hindrance(key))}
         wanted = [value for key, value in plan.write.items() if key not in refused]
         commands = [*encode.withdrawals(plan.erase), *encode.announcements(wanted)]
         if not commands:
@@ -132,9 +128,14 @@ class AdvertisedTable:
         peer.doubt()
         return True
 
-    def _is_up(self, address: Address) -> bool:
-        peer = self._peers.get(address)
-        return peer is not None and peer.up
+    def _hindrance(self, key: AdvertisementKey) -> str:
+        """Why `key` cannot be announced; ExaBGP would answer `done` to both."""
+        peer = self._peers.get(key.peer)
+        if peer is None or not peer.up:
+            return "the session with the peer is not up"
+        if family(key.prefix) not in peer.families:
+            return f"the session does not carry IPv{family(key.prefix)}"
+        return ""
 
     def _ready(self) -> Commands:
         if self._commands is None:
@@ -156,8 +157,3 @@ class AdvertisedTable:
             elif peer is not None and key not in plan.write and (ok or same):
                 peer.told.pop(key, None)
         return refused
-
-
-def families_in_common(ours: Collection[Family], theirs: Collection[Family]) -> frozenset[Family]:
-    """What both OPENs name (RFC 4760 §8)."""
-    return frozenset(ours) & frozenset(theirs)

@@ -31,10 +31,13 @@ class _Pending:
 
 
 class Commands:
-    """The commands of one ExaBGP; `write` puts bytes on the way to it and never blocks."""
+    """The commands of one ExaBGP.
 
-    def __init__(self, write: Callable[[bytes], None]) -> None:
-        self._write = write
+    `write` puts bytes on the way to it and never blocks; `give_up` ends it when it does not answer any more.
+    """
+
+    def __init__(self, write: Callable[[bytes], None], give_up: Callable[[], None]) -> None:
+        self._write, self._give_up = write, give_up
         self._pending: deque[_Pending] = deque()
         self._turn = asyncio.Lock()
         self._ended = False
@@ -90,4 +93,5 @@ class Commands:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 return await asyncio.shield(answer)
         except TimeoutError:
+            self._give_up()
             raise Unreachable(f"ExaBGP has not answered for {ANSWER_WITHIN_S:.0f} s") from None

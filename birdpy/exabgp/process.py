@@ -76,7 +76,7 @@ class Process:
             )
         self.pid = self._popen.pid
         self.lines: deque[bytes] = deque()
-        self.commands = Commands(self._write)
+        self.commands = Commands(self._write, self.end)
         self.ended = False
         self.said: deque[str] = deque(maxlen=5)  # the end of its log
         self._waiting = 0  # bytes in `lines`

@@ -1,9 +1,11 @@
 """Who lives and dies with whom, and what peers see of it. The peer is BIRD with graceful restart as helper."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
+import time
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
@@ -203,3 +205,39 @@ def test_learned_routes_are_told_again_after_a_restart(tmp_path: Path) -> None:
 
     with network(*ADDRESSES), bird(tmp_path / "bird", bird_config()):
         run(body)
+
+
+def test_a_peer_that_comes_late_is_reached_within_a_second(tmp_path: Path) -> None:
+    """As shipped ExaBGP waits 0, 1, 2, 3 … 60 s between attempts. This BIRD only listens."""
+
+    async def body() -> None:
+        async with node(tmp_path, session()) as ours:
+            await asyncio.sleep(1.5)
+            with bird(tmp_path / "bird", bird_config("passive on;")):
+                began = time.monotonic()
+                await ours.up()
+                assert time.monotonic() - began < 1
+
+    with network(*ADDRESSES):
+        run(body)
+
+
+def test_it_sleeps_when_nothing_happens(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with node(tmp_path, session()) as ours:
+            await ours.up()
+            await asyncio.sleep(2)
+            pid = ours.exabgp.pid
+            assert pid is not None
+            before = switches(pid)
+            await asyncio.sleep(4)
+            assert switches(pid) - before < 25, "as shipped: 400"
+
+    with network(*ADDRESSES), bird(tmp_path / "bird", bird_config()):
+        run(body)
+
+
+def switches(pid: int) -> int:
+    """How often the process has gone to sleep."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    return int(text.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
