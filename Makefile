@@ -45,3 +45,6 @@ lock:  ## write requirements.lock anew from pyproject.toml
 fmt: venv  ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: venv  ## benchmarks against C, BIRD and FRR; ARGS="--quick ROW..." picks; results in bench-results/
+	$(BIN)/python -m tests.bench $(ARGS)

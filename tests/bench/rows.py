@@ -1,0 +1,19 @@
+"""Which benchmarks there are. Add a row: one line here, one function `Bench -> Row` in a module of this folder."""
+
+import importlib
+from collections.abc import Callable
+from typing import cast
+
+from tests.bench.table import Bench, Row
+
+ROWS = {
+    "routes": "tests.bench.routes:write",
+    "resync": "tests.bench.routes:resync",
+    "one-more": "tests.bench.routes:one_more",
+}
+
+
+def load(name: str) -> Callable[[Bench], Row]:
+    """The function behind a name; imported only when it is run."""
+    module, _, function = ROWS[name].partition(":")
+    return cast("Callable[[Bench], Row]", getattr(importlib.import_module(module), function))
