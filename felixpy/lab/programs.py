@@ -90,10 +90,13 @@ def frr_daemons(text: str) -> dict[str, list[str]]:
             values[found[1]] = next((part for part in found.groups()[1:] if part is not None), "")
     wanted = [*ALWAYS, *(name for name, value in values.items() if name.endswith("d") and value in ("yes", "1"))]
     profile = ["-F", values["frr_profile"]] if values.get("frr_profile") else []
-    return {
-        name: [*profile, *shlex.split(values.get(f"{name}_options", DEFAULT_OPTIONS.get(name, "-A 127.0.0.1")))]
-        for name in dict.fromkeys(wanted)
-    }
+    return {name: [*profile, *_options(values, name)] for name in dict.fromkeys(wanted)}
+
+
+def _options(values: Mapping[str, str], name: str) -> list[str]:
+    """A daemon's options but for the one that would put it into the background, out of our sight."""
+    given = shlex.split(values.get(f"{name}_options", DEFAULT_OPTIONS.get(name, "-A 127.0.0.1")))
+    return [option for option in given if option not in ("-d", "--daemon")]
 
 
 def _frr(daemons: str, *, configured: bool) -> tuple[dict[str, Any], ...]:
