@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from felixpy.daemon.settings import Setting, setting
 from felixpy.kernel.owners import PROTOCOL_BIRD
+from felixpy.model.addresses import Address, parse_address
+from felixpy.model.errors import Usage
 from felixpy.model.routes import BGP_METRIC
 
 PREFIX = "BIRDPY"
@@ -26,7 +28,15 @@ class Settings:
         90.0, Setting("how often the kernel is compared in full", unit="seconds", low=1, high=86400)
     )
     retry_s: float = setting(2.0, Setting("wait before a refused key is tried again", "seconds", 0.1, 600))
-    api_server: str = setting("", Setting("address that no learned route may capture, e.g. the API server's"))
+    api_server: str = setting("", Setting("addresses, with commas, that no learned route may capture"))
     log_level: str = setting(
         "info", Setting("least severity that is logged", choices=("debug", "info", "warning", "error"))
     )
+
+
+def api_servers(settings: Settings) -> tuple[Address, ...]:
+    """The addresses of `--api-server`; Usage when one is none."""
+    try:
+        return tuple(parse_address(text) for text in settings.api_server.split(",") if text.strip())
+    except ValueError as error:
+        raise Usage(f"--api-server {settings.api_server}: {error}") from error

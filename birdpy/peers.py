@@ -2,7 +2,8 @@
 
 The helper's side of graceful restart (RFC 4724 §4.2): paths of a peer that went away silently are kept as stale
 and swept at its End-of-RIB or after its restart time, each peer on its own clock. A peer that said goodbye
-(NOTIFICATION), or that never offered capability 64, loses its paths at once.
+(NOTIFICATION), or that never offered capability 64, loses its paths at once. When our own ExaBGP ended, no peer did
+anything wrong: whatever it can do, its paths are kept for a while. `now` is monotonic seconds.
 """
 
 import re
@@ -79,6 +80,9 @@ def go_down(peer: Peer, event: Down, now: float) -> Fate:
     if not peer.up:
         return Fate.KEEP
     peer.up, peer.since = False, now
+    if event.ours:
+        keep_for(peer, now, peer.session.graceful_restart_s if peer.restart_s is None else peer.restart_s)
+        return Fate.KEEP
     if peer.held_until is not None:
         return Fate.KEEP  # we took the session away and said that what was accepted stays
     if peer.restart_s is None or said_goodbye(event.reason):
@@ -94,14 +98,6 @@ def said_goodbye(reason: str) -> bool:
     Ours of class 6 (Cease) follow a change of our own configuration: that is a restart of the session.
     """
     return bool(re.search(r"notification received", reason) or re.search(r"notification sent \((?!6,)", reason))
-
-
-def lose_speaker(peer: Peer, now: float) -> None:
-    """Our own ExaBGP died: the peer did nothing wrong, so whatever it can do, its paths are kept for a while."""
-    wait_s = peer.session.graceful_restart_s if peer.restart_s is None else peer.restart_s
-    if peer.up:
-        peer.up, peer.since, peer.last_error = False, now, "our own ExaBGP ended"
-        keep_for(peer, now, wait_s)
 
 
 def keep_for(peer: Peer, now: float, wait_s: float) -> None:
@@ -122,6 +118,14 @@ def overdue(peer: Peer, now: float) -> frozenset[Family]:
     for family in due:
         del peer.awaiting[family]
     return due
+
+
+def nearly_too_much(peer: Peer, received: int) -> bool:
+    """Whether the peer has just come to 80 % of its limit; true once until it is back below."""
+    near = received >= WARN_SHARE * peer.session.max_prefix
+    first = near and not peer.warned
+    peer.warned = near
+    return first
 
 
 def hold_down(peer: Peer, received: int, now: float) -> None:

@@ -1,1 +1,253 @@
-"""Join: follow peers and datastore, settle kernel and peers."""
+"""Join: follow peers, datastore and kernel; settle kernel and peers. Every task is level-triggered.
+
+The order at the start: the datastore is listed while ExaBGP loads; our routes found in the kernel are adopted; then
+sessions begin. Ending, in whatever way, changes nothing in the kernel and says no Cease to any peer.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from birdpy import saved
+from birdpy.config import Settings, api_servers
+from birdpy.exabgp.supervisor import ExaBGP
+from birdpy.forwarding import Forwarding
+from birdpy.orders import KINDS, orders
+from birdpy.peers import Peer, next_deadline
+from birdpy.policy.sessions import SpeakerSettings
+from birdpy.rib.events import Event
+from birdpy.state import State
+from birdpy.story import Story
+from birdpy.telling import Telling
+from birdpy.watching import Watch
+from felixpy.daemon.logs import Log
+from felixpy.datastore.follow import follow
+from felixpy.datastore.source import Datastore
+from felixpy.kernel.routes import KernelRoutes
+from felixpy.model.addresses import Address, Prefix, contains
+from felixpy.model.errors import Unreachable
+from felixpy.model.routes import Route, RouteKey
+from felixpy.model.snapshot import Snapshot
+
+BURST = 500  # events taken in before the loop turns
+SAVE_EVERY_S = 1.0
+TRY_AGAIN_S = 1.0  # while kernel, ExaBGP or the run folder do not do what they should
+END_MARGIN_S = 10.0  # the End-of-RIB is never later than this before the restart time ends
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the router is given: everything that touches the world is made outside."""
+
+    node: str
+    datastore: Datastore
+    routes: KernelRoutes
+    watch: Watch
+    exabgp: ExaBGP
+    saved_at: Path
+    log: Log
+
+
+class Router:
+    """One node's router; `run` until cancelled."""
+
+    def __init__(self, settings: Settings, parts: Parts) -> None:
+        self.settings, self.parts = settings, parts
+        self.story = Story(parts.log)
+        self.state = State(
+            Forwarding(parts.routes, resync_s=settings.resync_s),
+            Telling(parts.exabgp.advertised, parts.exabgp.advertised.sessions, resync_s=math.inf),
+            api_servers(settings),
+        )
+        self.snapshot = Snapshot()
+        self.ledger = saved.load(parts.saved_at, parts.node)
+        self.passes = 0
+        self.last_pass = 0.0
+        self.started = time.time()
+        self._speaker_settings = SpeakerSettings()
+        self._begun = asyncio.Event()
+        self._released = False
+        self._deadline = math.inf
+
+    async def run(self) -> None:
+        """Until cancelled. A task that dies ends them all: a restart is always safe."""
+        async with asyncio.TaskGroup() as tasks:
+            for name, work in (
+                ("follow the datastore", self._follow),
+                ("settle the kernel", self._settle_kernel),
+                ("configure the sessions", self._configure),
+                ("hear the peers", self._hear),
+                ("tell the peers", self._tell),
+                ("watch the kernel", self._watch),
+                ("keep time", self._keep_time),
+                ("save who gave what", self._save),
+            ):
+                tasks.create_task(work(), name=name)
+
+    def now(self) -> float:
+        """The loop's clock, on which all deadlines are."""
+        return asyncio.get_running_loop().time()
+
+    def ours(self, key: RouteKey, _route: Route) -> bool:
+        """Whether a route with our protocol and metric is ours: in a pool, or written down by an earlier life."""
+        if key.prefix in self.ledger or key in self.state.forwarding.settler.desired:
+            return True
+        known = self.state.orders
+        return known is not None and any(contains(pool, key.prefix) for pool in known.pools)
+
+    async def _follow(self) -> None:
+        async for snapshot in follow(self.parts.datastore, KINDS):
+            self.snapshot = snapshot
+            made = orders(snapshot, self.parts.node, self.settings.metric, self._speaker_settings)
+            self.story.problems(made.problems, snapshot.problems)
+            if not self._begun.is_set():
+                self.parts.watch.look(self.state)
+            self.state.take(made, self.now())
+            if not self._begun.is_set():
+                await self._begin()
+            if not self._released and snapshot.may_erase(KINDS):
+                self._released = True
+                self.state.touch(self.state.forwarding.wait_for(self.ledger, frozenset(self.state.peers)))
+
+    async def _begin(self) -> None:
+        """The datastore was listed for the first time: take over what an earlier life left in the kernel."""
+        found = await self.parts.routes.read()
+        self.state.forwarding.adopt(found)
+        if found:
+            self.state.learning.expect(self.now())
+            self.state.clock_due.mark()
+        restart_s = min((p.session.graceful_restart_s for p in self.state.peers.values()), default=0)
+        self._deadline = self.now() + max(restart_s - END_MARGIN_S, 0)
+        self.parts.log.info("router started", adopted=len(found), sessions=len(self.state.peers))
+        self._begun.set()
+
+    async def _settle_kernel(self) -> None:
+        await self._begun.wait()
+        settler = self.state.forwarding.settler
+
+        async def one_pass() -> None:
+            outcome = await self.state.forwarding.settle(self.now(), may_erase=True)
+            self.passes, self.last_pass = self.passes + 1, time.time()
+            self.story.kernel(outcome)
+            self.state.settled(outcome)
+            if self.state.around.force_onlink(outcome):
+                self.state.look()
+
+        again_at = 0.0
+        while True:
+            await self.state.kernel_due.wait(max(settler.due_at(), again_at))
+            again_at = 0.0 if await self._patiently("kernel", one_pass) else self.now() + TRY_AGAIN_S
+
+    async def _configure(self) -> None:
+        await self._begun.wait()
+
+        async def one_pass() -> None:
+            speaker = self.state.speaker()
+            if speaker is not None:
+                self.state.left_out = await self.parts.exabgp.configure(speaker)
+
+        again_at = math.inf
+        while True:
+            await self.state.sessions_due.wait(again_at)
+            again_at = math.inf if await self._patiently("sessions", one_pass) else self.now() + TRY_AGAIN_S
+
+    async def _hear(self) -> None:
+        async for events in self.parts.exabgp.events():
+            for start in range(0, len(events), BURST):
+                await self._heard(events[start : start + BURST])
+                await asyncio.sleep(0)
+
+    async def _heard(self, events: list[Event]) -> None:
+        heard = self.state.hear(events, self.now())
+        self.story.peers(heard, self.state.peers)
+        for address in heard.ask:
+            families = sorted(self.state.peers[address].session.families)
+            await self._patiently("refresh", partial(self.parts.exabgp.refresh, address, families))
+
+    async def _tell(self) -> None:
+        await self._begun.wait()
+        advertised = self.parts.exabgp.advertised
+
+        async def one_pass() -> None:
+            sessions = dict(self.state.telling.sessions)
+            outcome = await self.state.telling.settle(self.now())
+            self.story.told(outcome)
+            self.state.answered(outcome)
+            ready = {a: number for a, number in sessions.items() if self._may_end(a)}
+            if advertised.owing(ready):
+                self.story.ended(await advertised.end_of_rib(ready))
+
+        again_at = 0.0
+        while True:
+            await self.state.peers_due.wait(max(self._tell_again_at(), again_at))
+            again_at = 0.0 if await self._patiently("peers", one_pass) else self.now() + TRY_AGAIN_S
+
+    def _tell_again_at(self) -> float:
+        owing = self.parts.exabgp.advertised.owing(self.state.telling.sessions)
+        later = self._deadline if owing and self._deadline > self.now() else math.inf
+        return min(self.state.telling.settler.due_at(), later)
+
+    def _may_end(self, address: Address) -> bool:
+        """Whether `address` has heard all that we will have to say after a restart.
+
+        A reflector says what its clients told it, so it waits for their End-of-RIB first; not for those that have
+        just restarted themselves and wait for ours (RFC 4724 §4.1), and never beyond the deadline.
+        """
+        state = self.state
+        if state.orders is None or not state.telling.complete(address):
+            return False
+        if not state.forwarding.settler.settled(state.orders.blackholes):
+            return False
+        reflecting = any(peer.session.route_reflector_client for peer in state.peers.values())
+        if not reflecting or self.now() >= self._deadline:
+            return True
+        return not any(silent(peer) for a, peer in state.peers.items() if a != address)
+
+    async def _watch(self) -> None:
+        await self._begun.wait()
+        async for burst in self.parts.watch.events:
+            self.parts.watch.notice(burst, self.state, self.now())
+
+    async def _keep_time(self) -> None:
+        await self._begun.wait()
+        while True:
+            times = [t for peer in self.state.peers.values() if (t := next_deadline(peer)) is not None]
+            await self.state.clock_due.wait(min(times, default=math.inf))
+            self.story.back(self.state.keep_time(self.now()))
+
+    async def _save(self) -> None:
+        await self._begun.wait()
+        before: dict[Prefix, frozenset[Address]] | None = None
+
+        async def one_pass() -> None:
+            saved.save(self.parts.saved_at, self.parts.node, given)
+
+        while True:
+            await self.state.save_due.wait()
+            given = self.state.learning.given()
+            if given != before and self._released:
+                await self._patiently("saved state", one_pass)
+                before = given
+            await asyncio.sleep(SAVE_EVERY_S)
+
+    async def _patiently(self, what: str, work: Callable[[], Awaitable[None]]) -> bool:
+        """Do `work`; when the other side is not there, say so once. Whether it was done."""
+        try:
+            await work()
+        except (Unreachable, OSError) as error:
+            self.story.trouble(what, str(error))
+            return False
+        self.story.trouble(what, "")
+        return True
+
+
+def silent(peer: Peer) -> bool:
+    """Whether a peer that is up has still to say what it has."""
+    opened = peer.opened
+    if not peer.up or opened is None or opened.restarting or opened.graceful_restart_s is None:
+        return False
+    return not peer.session.families <= peer.ended

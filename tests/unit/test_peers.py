@@ -11,6 +11,7 @@ from birdpy.rib.events import Down, Opened
 from felixpy.model.addresses import Asn, Family
 
 ADDRESS = ip_address("10.0.0.2")
+OURS = Down(ADDRESS, "ExaBGP ended", ours=True)
 BOTH: frozenset[Family] = frozenset({4, 6})
 
 
@@ -85,16 +86,17 @@ def test_a_peer_that_lost_its_forwarding_state_loses_those_paths_when_it_is_back
 
 def test_the_death_of_our_own_exabgp_keeps_the_paths_of_every_peer() -> None:
     found = established(seconds=None)
-    peers.lose_speaker(found, 20.0)
+    peers.go_down(found, OURS, 20.0)
     assert set(found.awaiting) == {4}
     assert peers.overdue(found, 20.0 + found.session.graceful_restart_s) == {4}
 
 
-def test_a_second_death_does_not_prolong_the_wait() -> None:
+def test_a_second_death_before_the_peer_has_spoken_does_not_prolong_the_wait() -> None:
     found = established()
-    peers.lose_speaker(found, 20.0)
-    peers.lose_speaker(found, 100.0)
-    assert found.awaiting == {4: 140.0}
+    peers.go_down(found, OURS, 20.0)
+    peers.come_up(found, 90.0)
+    peers.go_down(found, OURS, 100.0)
+    assert found.awaiting == {4: 210.0}
 
 
 def test_too_many_prefixes_keep_a_peer_away_longer_each_time_and_keep_its_paths() -> None:
@@ -117,6 +119,12 @@ def test_too_many_prefixes_keep_a_peer_away_longer_each_time_and_keep_its_paths(
 def test_the_next_deadline_is_the_earliest() -> None:
     found = established()
     assert peers.next_deadline(found) is None
-    peers.lose_speaker(found, 20.0)
+    peers.go_down(found, OURS, 20.0)
     peers.hold_down(found, 1, 20.0)
     assert peers.next_deadline(found) == 140.0
+
+
+def test_a_peer_near_its_limit_is_named_once_until_it_is_below_again() -> None:
+    found = established()
+    said = [peers.nearly_too_much(found, count) for count in (7999, 8000, 9000, 7000, 8500)]
+    assert said == [False, True, False, False, True]

@@ -1,0 +1,63 @@
+"""Join: the daemon around the router: everything that touches the world is made here, and let go of here."""
+
+import asyncio
+from pathlib import Path
+
+from birdpy.answers import answers
+from birdpy.config import Settings
+from birdpy.exabgp.process import Place
+from birdpy.exabgp.supervisor import ExaBGP
+from birdpy.router import Parts, Router
+from birdpy.watching import Watch
+from felixpy.daemon.logs import Log, make_log
+from felixpy.daemon.paths import run_dir, state_dir, status_socket
+from felixpy.daemon.pidfile import claim
+from felixpy.daemon.signals import run_until_signal
+from felixpy.daemon.status import serve
+from felixpy.datastore.open import open_datastore
+from felixpy.kernel.links import Links
+from felixpy.kernel.monitor import Monitor
+from felixpy.kernel.netlink import Netlink
+from felixpy.kernel.owners import PROTOCOL_FELIX
+from felixpy.kernel.routes import KernelRoutes
+from felixpy.model.routes import Route, RouteKey
+from felixpy.show.target import this_node
+
+
+def serve_router(settings: Settings) -> None:
+    """Run the router of `settings.node` (this machine's name when empty) until a signal ends it."""
+    folder = Path(settings.run_dir) if settings.run_dir else run_dir()
+    node = settings.node or this_node()
+    log = make_log("birdpy", level=settings.log_level, node=node)
+    pid_file = claim(folder / "birdpy.pid", "birdpy")
+    try:
+        signal = asyncio.run(run_until_signal(routed(settings, node, folder, log)))
+    finally:
+        pid_file.release()
+    log.info("router stopped", signal=signal)
+
+
+async def routed(settings: Settings, node: str, folder: Path, log: Log) -> None:
+    """Make the parts, run the router, and let go of everything without changing a route."""
+    exabgp = ExaBGP(Place(folder / "exabgp"))
+    exabgp.warm()  # its imports take as long as all of the rest
+    datastore = open_datastore(settings.datastore, settings.lab)
+
+    def ours(key: RouteKey, route: Route) -> bool:
+        return router.ours(key, route)
+
+    routes = KernelRoutes(settings.protocol, (settings.metric,), ours)
+    monitor = Monitor(own=(routes.port,), ignore=(PROTOCOL_FELIX,))
+    looks = Netlink()  # not the one that writes: its answers may still be on the way when somebody looks
+    watch = Watch(monitor, Links(looks), looks, routes, settings.protocol)
+    saved_at = (Path(settings.state_dir) if settings.state_dir else state_dir()) / "birdpy.json"
+    router = Router(settings, Parts(node, datastore, routes, watch, exabgp, saved_at, log))
+    server = await serve(status_socket("birdpy", folder), answers(router))
+    try:
+        await router.run()
+    finally:
+        server.close()
+        exabgp.close()
+        monitor.close()
+        routes.close()
+        await datastore.close()

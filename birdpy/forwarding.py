@@ -1,0 +1,105 @@
+"""Join: what the kernel should forward, kept settled; and what it held before we started, until it is told again.
+
+A restarted router finds its own routes in the kernel and does not know yet which of them still hold (RFC 4724 §4.1).
+They stay wanted, as they are, until the RIB wants their key differently or every peer that gave them has spoken:
+its End-of-RIB came, its time is over, or it is no peer any more. No peer waits for another one.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from birdpy.saved import Given
+from felixpy.model.addresses import Address, Prefix
+from felixpy.model.routes import Device, Route, RouteKey, RouteKind
+from felixpy.reconcile.settle import Settler
+from felixpy.reconcile.table import Outcome, Table
+
+Routes = Mapping[RouteKey, Route]
+
+
+class Forwarding:
+    """The wanted routes by prefix, over a Settler of the kernel's table."""
+
+    def __init__(self, table: Table[RouteKey, Route], *, resync_s: float) -> None:
+        self.settler: Settler[RouteKey, Route] = Settler(table, resync_s=resync_s)
+        self.found: dict[RouteKey, Route] = {}  # from before our start, and nobody has spoken about them yet
+        self.blackholes: frozenset[RouteKey] = frozenset()  # those that were read back from the kernel
+        self._looked = False
+        self._givers: dict[RouteKey, set[Address]] = {}  # whom each of `found` waits for
+        self._over: dict[Device, set[RouteKey]] = {}  # may name keys that have left the device
+        self._keys: dict[Prefix, set[RouteKey]] = {}  # what the RIB wants now
+
+    def adopt(self, rows: Routes) -> None:
+        """Want what the kernel holds of ours at the start, until somebody has spoken."""
+        for key, route in rows.items():
+            self.found[key] = route
+            self._put(route)
+
+    def wait_for(self, given: Given, peers: frozenset[Address]) -> set[Prefix]:
+        """Which peers speak for what was found: those that gave it as far as that is known, else all.
+
+        The answer of this and of `spoken`: prefixes that wait for nobody any more, to be wanted anew.
+        """
+        for key, route in tuple(self.found.items()):
+            known = given.get(key.prefix)
+            waits = set(peers if known is None else known & peers) if route.kind is RouteKind.LEARNED else set()
+            self._givers[key] = waits
+        return self._let_go()
+
+    def spoken(self, peer: Address) -> set[Prefix]:
+        """`peer` has said everything, or will not any more."""
+        for waits in self._givers.values():
+            waits.discard(peer)
+        return self._let_go()
+
+    def _let_go(self) -> set[Prefix]:
+        free = [key for key, waits in self._givers.items() if not waits]
+        for key in free:
+            del self._givers[key], self.found[key]
+            if key not in self._keys.get(key.prefix, ()):
+                self.settler.drop(key)
+        return {key.prefix for key in free}
+
+    def want(self, prefix: Prefix, routes: Iterable[Route]) -> None:
+        """All that the RIB wants of one prefix, now."""
+        wanted = {route.key: route for route in routes}
+        for key, route in wanted.items():
+            if not self._narrows(key, route):
+                self._put(route)
+        for key in self._keys.get(prefix, set()) - wanted.keys():
+            if key not in self.found:
+                self.settler.drop(key)
+        if wanted:
+            self._keys[prefix] = set(wanted)
+        else:
+            self._keys.pop(prefix, None)
+
+    def over(self, device: Device) -> frozenset[RouteKey]:
+        """The routes that are wanted, or were found, to leave by `device`."""
+        desired = self.settler.desired
+        return frozenset(
+            key
+            for key in self._over.get(device, ())
+            if (route := desired.get(key)) is not None and any(hop.device == device for hop in route.hops)
+        )
+
+    def _put(self, route: Route) -> None:
+        for hop in route.hops:
+            self._over.setdefault(hop.device, set()).add(route.key)
+        self.settler.put(route.key, route)
+
+    def _narrows(self, key: RouteKey, route: Route) -> bool:
+        """Whether this is only a part of a multipath route that waits for further peers."""
+        before = self.found.get(key)
+        return before is not None and bool(self._givers.get(key, True)) and set(route.hops) < set(before.hops)
+
+    async def settle(self, now: float, *, may_erase: bool) -> Outcome[RouteKey, Route]:
+        """One pass; with every blackhole that was written read back before anybody relies on it."""
+        outcome = await self.settler.settle(now, may_erase=may_erase)
+        written = {key for key, route in outcome.plan.write.items() if route.kind is RouteKind.BLACKHOLE}
+        if written:
+            self.settler.resync()
+            await self.settler.settle(now, may_erase=may_erase)
+        if written or outcome.plan.erase & self.blackholes or not self._looked:
+            self.blackholes = frozenset(k for k, r in self.settler.held.items() if r.kind is RouteKind.BLACKHOLE)
+        self._looked = True
+        return outcome

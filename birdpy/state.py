@@ -1,0 +1,190 @@
+"""Join: what the router knows and wants. Synchronous, no I/O: every method moves from one whole state to another.
+
+datastore --- take ---+                      +-- forwarding (kernel) -- settled --+
+peers ------- hear ---+-- learning (RIB) ----+                                    |   a blackhole is announced
+kernel ------ look ---+   touched prefixes   +-- telling (peers) ----- answered --+   only when it was read back,
+                                                                                      removed only when withdrawn
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from birdpy import peers
+from birdpy.desired.advertisements import advertisements
+from birdpy.desired.fib import learned_route, reachable_by
+from birdpy.due import Due
+from birdpy.forwarding import Forwarding
+from birdpy.learning import Heard, Learning
+from birdpy.orders import Orders
+from birdpy.peers import Peer
+from birdpy.policy.imports import surroundings as import_policy
+from birdpy.policy.session import Session, Speaker
+from birdpy.rib.advertisement import Advertisement, AdvertisementKey
+from birdpy.rib.events import Event
+from birdpy.surroundings import Surroundings
+from birdpy.telling import Telling
+from felixpy.model.addresses import Address, Prefix
+from felixpy.model.routes import Route, RouteKey, RouteKind
+from felixpy.reconcile.table import Outcome
+
+
+class State:
+    """All that changes while the router runs. `kernel_due`, `peers_due`, ... wake the task that acts on it."""
+
+    def __init__(self, forwarding: Forwarding, telling: Telling, api_servers: tuple[Address, ...] = ()) -> None:
+        self.forwarding, self.telling = forwarding, telling
+        self.around = Surroundings()
+        self.learning = Learning(self.around.ground())
+        self.orders: Orders | None = None
+        self.fixed: dict[RouteKey, Route] = {}  # blackholes and reachableBy: they win over what was learned
+        self.left_out: Mapping[str, str] = {}  # sessions that ExaBGP does not get, with the reason
+        self.kernel_due, self.peers_due, self.sessions_due = Due(), Due(), Due()
+        self.clock_due, self.save_due = Due(), Due()
+        self._api_servers = api_servers
+        self._policy: object = None  # what import policy was made of
+
+    @property
+    def peers(self) -> Mapping[Address, Peer]:
+        """Every session that should be, by the peer's address."""
+        return self.learning.peers
+
+    @property
+    def up(self) -> list[Session]:
+        """The sessions that are established."""
+        return [peer.session for peer in self.peers.values() if peer.up]
+
+    @property
+    def programmed(self) -> frozenset[Prefix]:
+        """The own blocks whose blackhole was read back from the kernel."""
+        return frozenset(key.prefix for key in self.forwarding.blackholes)
+
+    def speaker(self) -> Speaker | None:
+        """The sessions as ExaBGP should have them: those that sent too much are held down for a while."""
+        if self.orders is None:
+            return None
+        away = {a: peer.last_error for a, peer in self.peers.items() if peer.held_until is not None}
+        sessions = self.orders.speaker.sessions
+        held = tuple(replace(s, held_down=s.held_down or away.get(s.address)) for s in sessions) if away else sessions
+        return replace(self.orders.speaker, sessions=held)
+
+    def take(self, orders: Orders, now: float) -> None:
+        """The datastore says this now."""
+        before, self.orders = self.orders, orders
+        heard = self.learning.configure(orders.speaker, now)
+        changed = self._judge() | self.learning.originate(orders.paths) | self._fix()
+        if before is None or (before.fib_key, before.export_key) != (orders.fib_key, orders.export_key):
+            changed |= set(self.learning.selection.choices)
+        heard.changed |= changed
+        self.sessions_due.mark()
+        self.apply(heard)
+
+    def look(self) -> None:
+        """The kernel's other routes, links or addresses are those of `around` now."""
+        changed = self.learning.on(self.around.ground())
+        self.touch(changed | self._judge() | self._fix())
+
+    def hear(self, events: Sequence[Event], now: float) -> Heard:
+        """Peers did this."""
+        heard = self.learning.hear(events, now)
+        self.apply(heard)
+        return heard
+
+    def keep_time(self, now: float) -> list[Peer]:
+        """Sweep what is overdue; the peers that may come back after too many prefixes."""
+        self.apply(self.learning.keep_time(now))
+        back = [peer for peer in self.peers.values() if peers.may_return(peer, now)]
+        if back:
+            self.sessions_due.mark()
+        return back
+
+    def apply(self, heard: Heard) -> None:
+        """Carry on what the peers' side found out."""
+        for address in heard.down:
+            self.telling.silence(address)
+        for address in heard.spoken:
+            heard.changed |= self.forwarding.spoken(address)
+        self.touch(heard.changed)
+        for address in heard.up:
+            self.telling.greet(
+                address, self._advertisements(self.learning.selection.choices, [self.peers[address].session])
+            )
+        if heard.held:
+            self.sessions_due.mark()
+        if heard.up or heard.down:
+            self.peers_due.mark()
+        if heard.up or heard.down or heard.held:
+            self.clock_due.mark()
+
+    def touch(self, prefixes: Iterable[Prefix]) -> None:
+        """Work out anew what kernel and peers should have of these prefixes."""
+        todo = list(prefixes)
+        if not todo or self.orders is None:
+            return
+        for prefix in todo:
+            self.forwarding.want(prefix, self._routes(prefix))
+        self.tell(todo)
+        self.kernel_due.mark()
+        self.save_due.mark()
+
+    def tell(self, prefixes: Iterable[Prefix]) -> None:
+        """Work out anew what the peers should hear of these prefixes."""
+        wanted: dict[Prefix, dict[AdvertisementKey, Advertisement]] = {prefix: {} for prefix in prefixes}
+        if not wanted:
+            return
+        for key, advertisement in self._advertisements(wanted, self.up).items():
+            wanted[key.prefix][key] = advertisement
+        for prefix, rows in wanted.items():
+            self.telling.want(prefix, rows)
+        self.peers_due.mark()
+
+    def settled(self, outcome: Outcome[RouteKey, Route]) -> None:
+        """The kernel took (or refused) this: blackholes that are there now may be announced."""
+        self.tell([k.prefix for k, r in outcome.plan.write.items() if r.kind is RouteKind.BLACKHOLE])
+
+    def answered(self, outcome: Outcome[AdvertisementKey, Advertisement]) -> None:
+        """The peers were told this: blackholes of blocks that nobody believes in any more may go."""
+        gone = {key.prefix for key in outcome.plan.erase}
+        if gone and self.orders is not None:
+            self.touch(gone)
+
+    def _judge(self) -> set[Prefix]:
+        """Judge all that was received anew, if policy changed."""
+        orders = self.orders
+        if orders is None:
+            return set()
+        here = self.around.here(self._api_servers)
+        policy = (orders.import_key, here)
+        if policy == self._policy:
+            return set()
+        self._policy = policy
+        return self.learning.judge_by(import_policy(orders.speaker, orders.export.filters, here, orders.own))
+
+    def _fix(self) -> set[Prefix]:
+        """Work out the fixed routes; the prefixes where they changed."""
+        orders = self.orders
+        if orders is None:
+            return set()
+        before = self.fixed
+        self.fixed = reachable_by(orders.speaker, self.learning.selection.way, orders.fib) | orders.blackholes
+        return {key.prefix for key in before.keys() | self.fixed if before.get(key) != self.fixed.get(key)}
+
+    def _routes(self, prefix: Prefix) -> list[Route]:
+        assert self.orders is not None
+        key = self.orders.fib.key(prefix)
+        fixed = self.fixed.get(key)
+        if fixed is not None:
+            return [fixed]
+        before = self.forwarding.settler.desired.get(key)
+        if before is not None and before.kind is RouteKind.BLACKHOLE and self.telling.told(prefix):
+            return [before]  # somebody may still send packets for it: it goes once the withdrawal was answered
+        choice = self.learning.selection.choice(prefix)
+        route = learned_route(choice, self.learning.selection.way, self.orders.fib) if choice else ""
+        return [route] if isinstance(route, Route) else []
+
+    def _advertisements(
+        self, prefixes: Iterable[Prefix], sessions: Sequence[Session]
+    ) -> dict[AdvertisementKey, Advertisement]:
+        if self.orders is None or not sessions:
+            return {}
+        choices = self.learning.selection.choices
+        return advertisements(prefixes, choices, sessions, self.orders.export, self.programmed)

@@ -1,0 +1,87 @@
+"""Join: what the kernel says about this node besides our own routes, as policy and next hops need it."""
+
+import errno
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from birdpy.policy.guard import Here
+from birdpy.rib.next_hops import Ground
+from felixpy.kernel.events import KernelEvent, LinkChanged, NeighbourChanged
+from felixpy.kernel.owners import PROTOCOL_FELIX
+from felixpy.model.addresses import Address
+from felixpy.model.fib import ConnectedRoutes
+from felixpy.model.links import AssignedAddress, Link
+from felixpy.model.routes import Device, Hop, Route, RouteKey
+from felixpy.reconcile.table import Outcome
+
+NO_GATEWAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EINVAL)  # "Nexthop has invalid gateway"
+
+Gateway = tuple[Address, Device]
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """The kernel as of the last look, and what events have told since."""
+
+    routes: ConnectedRoutes = field(default_factory=ConnectedRoutes)
+    addresses: Collection[AssignedAddress] = ()
+    down: set[Device] = field(default_factory=set)
+    failed: set[Gateway] = field(default_factory=set)
+    forced: set[Gateway] = field(default_factory=set)  # the kernel refused these gateways without onlink
+
+    devices: frozenset[Device] = frozenset()  # that next hops may be reached over
+
+    def links(self, links: Mapping[Device, Link]) -> None:
+        """These are all the links."""
+        self.down = {name for name, link in links.items() if not (link.up and link.carrier)}
+
+    def look(self, routes: ConnectedRoutes, addresses: Collection[AssignedAddress]) -> None:
+        """This is what the kernel holds now."""
+        self.routes, self.addresses = routes, addresses
+        self.forced.clear()  # whatever the kernel refused before, it may take now
+        found = {way.device for ways in routes.ways.values() for way in ways if way.protocol != PROTOCOL_FELIX}
+        self.devices = frozenset(device for device in found if device is not None)
+
+    def after(self, event: KernelEvent) -> bool:
+        """Take in what needs no second look; whether the ground of next hops moved."""
+        match event:
+            case LinkChanged(link, gone):
+                return changed(self.down, link.name, now=gone or not (link.up and link.carrier))
+            case NeighbourChanged(device, address, _, failed):
+                return changed(self.failed, (address, device), now=failed) and device in self.devices
+        return False
+
+    def force_onlink(self, outcome: Outcome[RouteKey, Route]) -> bool:
+        """Remember the gateways that the kernel refused although a device route leads to them; whether there are any.
+
+        Only those: behind a router, onlink would make the kernel ask for a host that is not on the wire.
+        """
+        before = len(self.forced)
+        for key, refused in outcome.refused.items():
+            route = outcome.plan.write.get(key)
+            if route is not None and refused.code in NO_GATEWAY:
+                self.forced |= {(hop.via, hop.device) for hop in route.hops if self._on_device(hop)}
+        return len(self.forced) > before
+
+    def _on_device(self, hop: Hop) -> bool:
+        ways = self.routes.covering(hop.via)
+        return any(way.device == hop.device and way.gateway is None for way in ways)
+
+    def ground(self) -> Ground:
+        """What next hops are resolved on."""
+        return Ground(self.routes, frozenset(self.down), frozenset(self.failed), frozenset(self.forced))
+
+    def here(self, api_servers: tuple[Address, ...]) -> Here:
+        """What import's guard protects."""
+        return Here(self.routes, frozenset(each.address for each in self.addresses), api_servers)
+
+
+T = TypeVar("T")
+
+
+def changed(known: set[T], item: T, *, now: bool) -> bool:
+    """Put `item` in or take it out; whether it was different before."""
+    before = item in known
+    (known.add if now else known.discard)(item)
+    return before != now
