@@ -28,9 +28,20 @@ def complete_kind(_context: click.Context, _parameter: click.Parameter, start: s
     return [kind.name.lower() for kind in KINDS.values() if kind.name.lower().startswith(start.lower())]
 
 
+def complete_name(context: click.Context, _parameter: click.Parameter, start: str) -> list[str]:
+    """Names of objects for the shell, broken ones too; none when the datastore cannot be read."""
+    try:
+        wanted = kind_named(context.params["kind"])
+        store = open_datastore(context.params.get("datastore"), context.params.get("lab"))
+        listed = _run(store, lambda: store.list(wanted.spec))
+    except Trouble:
+        return []
+    return sorted(name for name in (*listed.objects, *listed.broken) if name.startswith(start))
+
+
 @click.command()
 @click.argument("kind", shell_complete=complete_kind)
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_name)
 @click.option("-l", "--selector", default="", help="Only objects whose labels match, as \"rack == 'r1'\".")
 @output_option
 @datastore_options
@@ -112,7 +123,7 @@ def apply(files: tuple[str, ...], dry_run: bool, datastore: str | None, lab: str
 
 @click.command()
 @click.argument("kind", shell_complete=complete_kind)
-@click.argument("names", nargs=-1, metavar="NAME...")
+@click.argument("names", nargs=-1, metavar="NAME...", shell_complete=complete_name)
 @click.option("--ignore-not-found", is_flag=True, help="An object that is not there is no error.")
 @datastore_options
 def delete(kind: str, names: tuple[str, ...], ignore_not_found: bool, datastore: str | None, lab: str | None) -> None:
