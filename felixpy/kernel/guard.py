@@ -6,11 +6,13 @@ written whole in one transaction and removed whole; nobody else's table is ever 
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from felixpy.model.errors import Refused, Unreachable
 from felixpy.model.routes import Device
+from felixpy.reconcile.plan import Plan
 
 TABLE = "felixpy_guard"
 TIMEOUT_S = 10
@@ -27,6 +29,31 @@ class Guard:
 
     prefix: str = "cali"
     exempt: frozenset[Device] = frozenset()
+
+
+KEY = f"nftables table {FAMILY} {TABLE}"
+
+
+class KernelGuard:
+    """The guard as a Table of one row, under `KEY`."""
+
+    async def read(self) -> Mapping[str, Guard]:
+        """The guard in force, or nothing."""
+        found = await read()
+        return {} if found is None else {KEY: found}
+
+    async def apply(self, plan: Plan[str, Guard]) -> Mapping[str, Refused]:
+        """Write or remove it."""
+        try:
+            for guard in plan.write.values():
+                await write(guard)
+            if plan.erase:
+                await remove()
+        except Refused as refused:
+            return {KEY: refused}
+        except ValueError as error:
+            return {KEY: Refused(KEY, str(error))}
+        return {}
 
 
 async def read() -> Guard | None:
@@ -54,7 +81,7 @@ async def write(guard: Guard) -> None:
     """Put the guard into force, in place of whatever our table held. Refused with nft's words."""
     code, _, err = await _nft("-f", "-", given=script(guard))
     if code:
-        raise Refused(f"nftables table {FAMILY} {TABLE}", err.strip() or f"nft ended with {code}")
+        raise Refused(KEY, err.strip() or f"nft ended with {code}")
 
 
 async def remove() -> None:

@@ -40,6 +40,7 @@ SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33
 BUFFER_BYTES = 4 << 20  # holds the answers of 256 refused messages many times over
 ANSWER_TIMEOUT_S = 10  # deleting a link takes 20 ms; nothing the kernel does under rtnl takes seconds
 DUMP_ATTEMPTS = 8  # a dump that changes while it is read is read again
+DATAGRAM_BYTES = 1 << 16  # the kernel puts at most 32 KiB of a dump into one
 BATCH = 256  # messages a send: 32 or more are equally fast, and 256 hold the kernel's lock for about 1 ms
 MSGERR_ATTR_MSG = 1
 
@@ -86,7 +87,7 @@ class Netlink:
         if not sock.getsockname()[0]:
             sock.bind((0, 0))
         self.port: int = sock.getsockname()[0]
-        self._into = bytearray(1 << 18)
+        self._into = bytearray(DATAGRAM_BYTES)
 
     def close(self) -> None:
         """Let go of the socket, unless it was lent."""
@@ -94,7 +95,8 @@ class Netlink:
             self._sock.close()
 
     def __del__(self) -> None:
-        self.close()
+        with suppress(AttributeError):  # it never came to have a socket
+            self.close()
 
     def send(self, requests: Sequence[bytes]) -> Mapping[int, Failure]:
         """Carry out all `requests`, in their order, `BATCH` to a send; what failed, by place in `requests`.
@@ -146,7 +148,7 @@ class Netlink:
         """Ask one question that has one answer."""
         try:
             self._sock.send(message(kind, flags, body, 1))
-            (answer, *_) = messages(self._sock.recv(len(self._into)))
+            (answer, *_) = messages(self._sock.recv(DATAGRAM_BYTES))
         except OSError as error:
             raise self._broken(error) from error
         return failure_of(answer) or answer
@@ -178,7 +180,7 @@ class Netlink:
         interrupted = False
         while True:
             try:
-                chunk = self._sock.recv(len(self._into), socket.MSG_DONTWAIT)
+                chunk = self._sock.recv(DATAGRAM_BYTES, socket.MSG_DONTWAIT)
             except BlockingIOError:  # the end was there and did not look like one
                 chunk, done = b"", next((m for m in messages(chunks[-1]) if m.kind == NLMSG_DONE), None)
                 if done is None:
@@ -201,7 +203,10 @@ class Netlink:
 
 
 def _open() -> socket.socket:
-    return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+    try:
+        return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+    except OSError as error:  # out of descriptors, or a sandbox without netlink
+        raise Unreachable(f"netlink: {error.strerror}") from error
 
 
 def _end(chunk: bytes) -> Message | None:

@@ -60,11 +60,13 @@ class KernelRoutes:
         """Our routes, read from the kernel now."""
         for dump in self._dumps:
             come, gone = await dump.look()
+            left: dict[RouteKey, Route] = {}
             for found in gone:
-                self._rows.pop(found.key, None)
                 self.strangers.pop(found.key, None)
+                if found.key in self._rows:
+                    left[found.key] = self._rows.pop(found.key)
             for at, found in enumerate(come, 1):
-                self._judge(found)
+                self._judge(found, self._since.get(found.key) or left.get(found.key))
                 if not at % BATCH:
                     await asyncio.sleep(0)
         for found in tuple(self.strangers.values()):  # pools come and go
@@ -93,17 +95,16 @@ class KernelRoutes:
         """Let go of the socket; the routes stay."""
         self._netlink.close()
 
-    def _judge(self, found: Found) -> None:
+    def _judge(self, found: Found, known: Route | None = None) -> None:
+        """Ours or a stranger. `known` is what we had or wrote under this key: then it is ours unasked."""
         key, route = found.key, found.route
-        if route is not None and key.metric in self._metrics:
-            written = self._since.get(key)
-            if written == route and written is not None:
-                route = written  # the caller's own object: comparing it with itself is cheap
-            if written is not None or self._ours(key, route):
-                self._rows[route.key] = route
-                self.strangers.pop(key, None)
-                return
-        self.strangers[key] = found
+        if route is not None and key.metric in self._metrics and (known is not None or self._ours(key, route)):
+            if route == known:  # the caller's own object: comparing it with itself is cheap
+                route = known
+            self._rows[route.key] = route
+            self.strangers.pop(key, None)
+        else:
+            self.strangers[key] = found
 
     def _held(self, key: RouteKey) -> Route | None:
         """The route that we hold under `key`, as far as we have been told."""

@@ -224,3 +224,17 @@ def test_ipv6_multipath_is_replaced_whole(netns: Namespace) -> None:
         assert await table.read() == {}
 
     asyncio.run(run())
+
+
+def test_what_was_ours_stays_ours_when_its_record_changes(netns: Namespace) -> None:
+    """The pool is gone and the link loses its carrier: the same route, another record in the dump."""
+    wire(netns)
+    pools = [POOL]
+    table = felix(lambda _key, _route: bool(pools))
+    netns.run("ip", "route", "add", str(KEY.prefix), "dev", V0, "scope", "link", "proto", "80")
+    assert asyncio.run(table.read()) == {KEY: POD}
+    pools.clear()
+    netns.run("ip", "link", "set", "v1", "down")
+    assert "linkdown" in netns.run("ip", "route")
+    assert asyncio.run(table.read()) == {KEY: POD}
+    assert asyncio.run(felix(lambda _key, _route: bool(pools)).read()) == {}, "the negative control: seen anew"
