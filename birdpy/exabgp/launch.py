@@ -43,23 +43,23 @@ def die_with(parent: int) -> None:
 
 
 def give_up_rights(uid: int, *, may_bind: bool) -> None:
-    """Become `uid` with no capability but, if `may_bind`, CAP_NET_BIND_SERVICE; nothing when not root.
+    """Become `uid` with no capability but, if `may_bind` and held, CAP_NET_BIND_SERVICE; nothing when not root.
 
-    Where only one uid exists (a user namespace without a mapping) root's uid stays, without its capabilities.
+    `uid` 0 stays root without its capabilities: where no other uid can be had, see exabgp/rights.
     """
     if os.geteuid() != 0:
         return
+    with open("/proc/self/status") as file:  # noqa: PTH123 - pathlib would cost the bridge half a megabyte
+        permitted = next(int(line.split()[1], 16) for line in file if line.startswith("CapPrm:"))
+    kept = permitted & (1 << CAP_NET_BIND_SERVICE) if may_bind else 0
     for capability in range(CAP_LAST + 1):
-        if capability != CAP_NET_BIND_SERVICE or not may_bind:
+        if not kept >> capability & 1:
             _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
     _libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
-    try:
+    if uid != 0:
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
-    except OSError:
-        sys.stderr.write(f"uid {uid} does not exist in this namespace: staying root without its capabilities\n")
-    kept = 1 << CAP_NET_BIND_SERVICE if may_bind else 0
     header = struct.pack("=Ii", CAPABILITY_VERSION, 0)
     if _libc.capset(header, struct.pack("=6I", kept, kept, 0, 0, 0, 0)) != 0:
         raise OSError(ctypes.get_errno(), "capset")

@@ -14,65 +14,69 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
-import structlog
-
-from birdpy.exabgp import bridge, launch
+from birdpy.exabgp import bridge
 from birdpy.exabgp.commands import Commands
+from birdpy.exabgp.rights import usable_uid
+from felixpy.daemon.logs import Log
 from felixpy.model.addresses import Address
+from felixpy.model.errors import Trouble
 
 READ_BYTES = 1 << 18
 SAID_BYTES = 300  # of one line of ExaBGP's log
-
-log = structlog.get_logger()
+FILE_NAME = "exabgp.conf"  # in the folder; exabgp/patches reads it under the same name
+LAUNCHER = Path(__file__).with_name("launch.py").resolve()
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where ExaBGP lives: its folder (0700, of its uid), and the uid it runs as when we are root."""
+    """Where ExaBGP lives: its folder (0700, of its uid), and the uid it becomes when we are root and may."""
 
     folder: Path
     uid: int = 65534
+
+    @property
+    def owner(self) -> int:
+        """The uid that it really has here."""
+        return usable_uid(self.uid)
 
     def prepare(self) -> None:
         """Make the folder; it should be on a tmpfs, as everything under /run is."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder.chmod(0o700)
-        if os.geteuid() == 0:
-            _give(self.folder, self.uid)
+        self._give(self.folder)
 
     def write(self, name: str, text: str) -> None:
         """Write a file of mode 0600 by rename, so that a reader never sees half of it."""
         part = self.folder / f".{name}.part"
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(text)
-        if os.geteuid() == 0:
-            _give(part, self.uid)
+        self._give(part)
         part.replace(self.folder / name)
 
-
-def _give(path: Path, uid: int) -> None:
-    try:
-        os.chown(path, uid, uid)
-    except OSError:  # a user namespace that maps root only: ExaBGP stays root there, without its capabilities
-        os.chown(path, 0, 0)
+    def _give(self, path: Path) -> None:
+        if (owner := self.owner) != os.geteuid():
+            os.chown(path, owner, owner)
 
 
 class Process:
     """A started ExaBGP. Lines of JSON wait in `lines`; answers go to `commands` as they come."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, log: Log) -> None:
+        self._log = log
         ours, theirs = socket.socketpair()
         with theirs:
             self._popen = subprocess.Popen(
-                _command(theirs.fileno(), place.uid),
+                _command(theirs.fileno(), place.owner),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 pass_fds=(theirs.fileno(),),
                 env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
                 cwd="/",
+                start_new_session=True,  # a Ctrl-C meant for birdpy would have it say Cease to its peers
             )
         self.pid = self._popen.pid
         self.lines: deque[bytes] = deque()
@@ -188,14 +192,14 @@ class Process:
         for line in data.decode(errors="replace").splitlines():
             if text := line.strip()[:SAID_BYTES]:
                 self.said.append(text)
-                log.warning("ExaBGP reported", text=text)
+                self._log.warning("ExaBGP reported", text=text)
 
 
 def _command(descriptor: int, uid: int) -> list[str]:
     """`-I -S`: no user's site, no .pth files, no environment; the folders to import from are given."""
-    import exabgp
-
-    program = Path(launch.__file__).resolve()
-    folders = [program.parents[2], Path(exabgp.__file__).resolve().parents[1]]
+    spec = find_spec("exabgp")
+    if spec is None or spec.origin is None:
+        raise Trouble("ExaBGP is not installed beside birdpy: pip install exabgp==5.0.15")
+    folders = [LAUNCHER.parents[2], Path(spec.origin).resolve().parents[1]]
     numbers = (os.getpid(), descriptor, uid)
-    return [sys.executable, "-I", "-S", str(program), *map(str, numbers), *map(str, folders)]
+    return [sys.executable, "-I", "-S", str(LAUNCHER), *map(str, numbers), *map(str, folders)]

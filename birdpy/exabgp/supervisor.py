@@ -19,17 +19,15 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 
-import structlog
-
 from birdpy.exabgp import encode, orphan
 from birdpy.exabgp.advertised import AdvertisedTable
 from birdpy.exabgp.configfile import Rendered, render
 from birdpy.exabgp.decode import Undecodable, decode
-from birdpy.exabgp.patches import FILE_NAME
-from birdpy.exabgp.process import Place, Process
+from birdpy.exabgp.process import FILE_NAME, Place, Process
 from birdpy.exabgp.reload import reload
 from birdpy.policy.session import Session, Speaker
 from birdpy.rib.events import Acked, Down, Event, Opened, Overflow, Up
+from felixpy.daemon.logs import Log, make_log
 from felixpy.model.addresses import Address, Family
 from felixpy.model.errors import Trouble, Unreachable
 
@@ -37,18 +35,16 @@ BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 SETTLED_S = 60.0  # a life this long starts the back-off anew
 ANYWHERE: tuple[Address, ...] = (ip_address("0.0.0.0"), ip_address("::"))  # noqa: S104 - every address of this node
 
-log = structlog.get_logger()
-
 
 class ExaBGP:
     """The supervisor; see the module for how it is used."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, log: Log | None = None) -> None:
         self.advertised = AdvertisedTable()
         self.undecodable = 0  # lines of ExaBGP that were not understood, since the start
         self.restarts = 0
         self.trouble: str | None = None  # why ExaBGP does not run now; None when it does
-        self._place = place
+        self._place, self._log = place, log or make_log("birdpy")
         self._speaker: Speaker | None = None
         self._rendered: Rendered | None = None
         self._opened: dict[Address, frozenset[Family]] = {}
@@ -68,7 +64,7 @@ class ExaBGP:
             return
         self._place.prepare()
         orphan.end(self._place.folder)
-        self._process, self._going = Process(self._place), False
+        self._process, self._going = Process(self._place, self._log), False
         orphan.remember(self._place.folder, self._process.pid)
 
     async def configure(self, speaker: Speaker) -> Mapping[str, str]:
@@ -89,9 +85,11 @@ class ExaBGP:
         if _listening(before) == _listening(speaker):
             with contextlib.suppress(Unreachable):
                 if await reload(self._process.commands, rendered.sessions):
-                    log.info("sessions configured", sessions=len(rendered.sessions), left_out=len(rendered.refused))
+                    self._log.info(
+                        "sessions configured", sessions=len(rendered.sessions), left_out=len(rendered.refused)
+                    )
                     return rendered.refused
-            log.warning("ExaBGP did not come to its configuration; it is restarted")
+            self._log.warning("ExaBGP did not come to its configuration; it is restarted")
         self._process.end()
         return rendered.refused
 
@@ -143,7 +141,7 @@ class ExaBGP:
         process.go(self._place.folder, addresses, port)
         self._going = True
         self.trouble = None
-        log.info("ExaBGP started", pid=process.pid, port=port)
+        self._log.info("ExaBGP started", pid=process.pid, port=port)
         return process
 
     async def _mourn(self, process: Process | None, deaths: int) -> None:
@@ -158,7 +156,7 @@ class ExaBGP:
 
     def _say(self, trouble: str) -> None:
         if trouble != self.trouble:
-            log.error("ExaBGP ended", reason=trouble)
+            self._log.error("ExaBGP ended", reason=trouble)
         self.trouble = trouble
 
     def _events(self, lines: list[bytes]) -> Iterator[Event]:
@@ -169,7 +167,7 @@ class ExaBGP:
                         yield event
             except Undecodable as error:
                 self.undecodable += 1
-                log.warning("a line of ExaBGP was not understood", error=str(error)[:400])
+                self._log.warning("a line of ExaBGP was not understood", error=str(error)[:400])
 
     def _noted(self, event: Event) -> bool:
         """Keep the table of sessions; whether others should hear of `event`."""
@@ -181,7 +179,7 @@ class ExaBGP:
             self._opened.pop(event.peer, None)
             return self.advertised.session_down(event.peer)
         elif isinstance(event, Overflow):
-            log.warning("updates were dropped; they are asked for again", lines=event.dropped)
+            self._log.warning("updates were dropped; they are asked for again", lines=event.dropped)
         return not isinstance(event, Acked)
 
     def _negotiated(self, peer: Address) -> frozenset[Family]:

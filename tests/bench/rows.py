@@ -10,6 +10,10 @@ ROWS = {
     "routes": "tests.bench.routes:write",
     "resync": "tests.bench.routes:resync",
     "one-more": "tests.bench.routes:one_more",
+    "exabgp-decode": "tests.bench.exabgp:decoding",
+    "exabgp-tell": "tests.bench.exabgp:telling",
+    "exabgp-latency": "tests.bench.exabgp:latency",
+    "exabgp-idle": "tests.bench.exabgp:idle",
 }
 
 

@@ -241,3 +241,35 @@ def switches(pid: int) -> int:
     """How often the process has gone to sleep."""
     text = Path(f"/proc/{pid}/status").read_text()
     return int(text.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+
+
+RESTRICTED = """
+import asyncio, subprocess
+from pathlib import Path
+from tests.exabgp.node import node, session, until
+async def main():
+    async with node(Path({folder!r}), session()) as ours:
+        await until(lambda: ours.exabgp.pid and ours.exabgp.trouble is None)
+        status = Path(f"/proc/{{ours.exabgp.pid}}/status")
+        await until(lambda: "CapEff:\\t0000000000000400" in status.read_text())
+        await until(lambda: " 10.0.0.1:179 " in subprocess.getoutput("ss -Hltn"))
+        print("listening as uid", status.read_text().partition("Uid:")[2].split()[0])
+for command in ("ip link set lo up", "ip address add 10.0.0.1 dev lo", "ip address add fd00::1 dev lo"):
+    subprocess.run(command.split(), check=True)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        pytest.param(["unshare", "-rn"], id="a user namespace that knows only root"),
+        pytest.param(
+            ["setpriv", "--bounding-set", "-setuid,-setgid,-chown", "unshare", "-n"], id="a container without rights"
+        ),
+    ],
+)
+def test_where_no_other_user_can_be_had_it_still_loses_its_capabilities(tmp_path: Path, start: list[str]) -> None:
+    command = [*start, sys.executable, "-c", RESTRICTED.format(folder=str(tmp_path))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert "listening as uid 0" in done.stdout, done.stderr
