@@ -7,14 +7,15 @@ whatever way, changes nothing in the kernel.
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from ipaddress import ip_network
 
 from felixpy.daemon.logs import Log
 from felixpy.datastore.source import Datastore
-from felixpy.desired.state import Circumstances, State, desired_state, felix_configuration
+from felixpy.desired.endpoints import Endpoints, LocalEndpoint, Unserved, claimed
+from felixpy.desired.state import Circumstances, State, felix_configuration, state_of
 from felixpy.holdings import Holdings
 from felixpy.kernel.events import AddressChanged, KernelEvent, LinkChanged, Lost, NeighbourChanged, RouteChanged
 from felixpy.local import LocalEndpoints
@@ -22,7 +23,7 @@ from felixpy.model.addresses import contains
 from felixpy.model.errors import Unreachable
 from felixpy.model.links import Link
 from felixpy.model.neighbours import NeighbourKey
-from felixpy.model.resources import FelixConfiguration, IPPool, Node, Spec, WorkloadEndpoint
+from felixpy.model.resources import FelixConfiguration, IPPool, Node, Resource, Spec, WorkloadEndpoint
 from felixpy.model.routes import Device, Route, RouteKey
 from felixpy.model.snapshot import Snapshot
 from felixpy.story import Story
@@ -75,6 +76,7 @@ class Agent:
         self._advertised_known = False
         self._story = Story(around.log)
         self._made_of: tuple[object, ...] = ()
+        self._claims: dict[str, tuple[Resource[WorkloadEndpoint], tuple[str, ...], LocalEndpoint | Unserved]] = {}
         self.local.follow(self._changed.set)
 
     async def run(self) -> None:
@@ -204,15 +206,28 @@ class Agent:
             return
         self._made_of = made_of
         self.here = replace(self.here, config=config, advertised=advertised, guarded=guarded)
-        self.state = desired_state(endpoints, self.here)
+        self.state = state_of(self._claimed(endpoints), self.here)
         self._story.endpoints(self.state.endpoints)
-        holdings.want(self.state)
+        changed = {endpoint.device for endpoint in holdings.want(self.state)}
         for link in self._links.values():
-            holdings.mac_seen(link.name, link.mac, self.now())
+            if link.name in changed:
+                holdings.mac_seen(link.name, link.mac, self.now())
+
+    def _claimed(self, endpoints: Endpoints) -> Iterator[LocalEndpoint | Unserved]:
+        """What each endpoint of this node asks for, worked out once for each version of it."""
+        before, self._claims = self._claims, {}
+        prefixes = self.here.prefixes
+        for name, resource in endpoints.items():
+            if resource.spec.node == self.here.node:
+                known = before.get(name)
+                same = known is not None and known[0] is resource and known[1] == prefixes
+                claim = known[2] if known is not None and same else claimed(resource, prefixes)
+                self._claims[name] = (resource, prefixes, claim)
+                yield claim
 
     def reasons(self) -> dict[str, tuple[str, ...]]:
         """Why endpoints of this node are not served in full, by their name."""
-        reasons = dict(self.around.holdings.reasons(self.state.endpoints.served))
+        reasons = self.around.holdings.reasons(self.now())
         for unserved in self.state.endpoints.unserved:
             reasons[unserved.name] = (*reasons.get(unserved.name, ()), unserved.reason)
         return reasons

@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 from felixpy.agent import Agent
@@ -79,6 +78,8 @@ class Answers:
 
     def health(self, _: Mapping[str, Any]) -> HealthStatus:
         """Whether all is well, and if not, what is not."""
+        from importlib.metadata import version  # 12 ms that only who asks pays
+
         agent = self.agent
         progress, holdings = agent.progress, agent.around.holdings
         now, wall = agent.now(), time.time()

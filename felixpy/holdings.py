@@ -1,13 +1,13 @@
 """Join: the four tables that felixpy keeps in the kernel, and what a notification puts in doubt."""
 
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from felixpy.desired.endpoints import LocalEndpoint
 from felixpy.desired.routes import local_key
-from felixpy.desired.state import State
+from felixpy.desired.state import Rows, State
 from felixpy.desired.sysctls import accept_ra
 from felixpy.model.neighbours import Neighbour, NeighbourKey
 from felixpy.model.routes import Device, Route, RouteKey
@@ -15,6 +15,10 @@ from felixpy.model.status import RefusedStatus
 from felixpy.model.sysctls import Sysctl, SysctlKey
 from felixpy.reconcile.settle import Settler
 from felixpy.reconcile.table import Outcome, Table
+
+K = TypeVar("K")
+V = TypeVar("V")
+NO_DEVICE = Device("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +30,21 @@ class Tables:
     neighbours: Table[NeighbourKey, Neighbour]
     macs: Table[Device, str]
     sysctls: Table[SysctlKey, Sysctl]
-    look: Callable[[State], None] = lambda _: None  # tells the tables without owners which rows are of interest
+    ask_sysctls: Callable[[Mapping[SysctlKey, Sysctl]], None] = lambda _: None  # which ones to read
 
 
 class Holdings:
     """Each table with what is wanted of it."""
 
     def __init__(self, tables: Tables, resync_s: float = 90.0) -> None:
-        self._look = tables.look
+        self._ask_sysctls = tables.ask_sysctls
         self.resync_s = period = resync_s or math.inf  # 0: never
         self.routes = Settler(tables.routes, resync_s=period, doubt=tables.doubt_routes)
         self.neighbours = Settler(tables.neighbours, resync_s=period)
         self.macs = Settler(tables.macs, resync_s=period)
         self.sysctls = Settler(tables.sysctls, resync_s=period)
+        self._state = State()
+        self._served: dict[str, LocalEndpoint] = {}
         self._devices: dict[Device, LocalEndpoint] = {}
 
     def tables(self) -> Iterator[tuple[str, Settler[Any, Any]]]:
@@ -48,14 +54,33 @@ class Holdings:
         yield "neighbours", self.neighbours
         yield "routes", self.routes
 
-    def want(self, state: State) -> None:
-        """Everything that should be."""
-        self._look(state)
+    def want(self, state: State) -> tuple[LocalEndpoint, ...]:
+        """Everything that should be; the endpoints that are new or changed. Only their rows are worked out again."""
+        before, self._state = self._state, state
+        served = {endpoint.name: endpoint for endpoint in state.endpoints.served}
+        if (before.ipv6, before.routed) != (state.ipv6, state.routed):
+            gone, come = tuple(self._served.values()), state.endpoints.served
+        else:
+            gone = tuple(differing(self._served, served))
+            come = tuple(differing(served, self._served))
+        self._change(before.rows_of(gone), state.rows_of(come))
+        self._swap(self.sysctls, before.of_node, state.of_node)
+        self._served = served
         self._devices = {endpoint.device: endpoint for endpoint in state.endpoints.served}
-        self.routes.want(state.routes)
-        self.neighbours.want(state.neighbours)
-        self.macs.want(state.macs)
-        self.sysctls.want(state.sysctls)
+        return come
+
+    def _change(self, old: Rows, new: Rows) -> None:
+        self._swap(self.routes, old.routes, new.routes)
+        self._swap(self.neighbours, old.neighbours, new.neighbours)
+        self._swap(self.macs, old.macs, new.macs)
+        self._swap(self.sysctls, old.sysctls, new.sysctls)
+
+    @staticmethod
+    def _swap(settler: Settler[K, V], old: Mapping[K, V], new: Mapping[K, V]) -> None:
+        for key in old.keys() - new.keys():
+            settler.drop(key)
+        for key, value in new.items():
+            settler.put(key, value)
 
     def due_at(self) -> float:
         """When there is something to do; 0 for now."""
@@ -64,6 +89,8 @@ class Holdings:
     async def settle(self, now: float, *, may_erase: bool) -> dict[str, Outcome[Any, Any]]:
         """One pass over the tables that need one; what was tried, by table. Unreachable when the kernel is not."""
         outcomes = {}
+        if self.sysctls.reads(now):
+            self._ask_sysctls(self.sysctls.desired)
         for name, settler in self.tables():
             if settler.due_at() <= now or may_erase != settler.may_erase:
                 outcomes[name] = await settler.settle(now, may_erase=may_erase)
@@ -116,23 +143,28 @@ class Holdings:
             if standing.contested
         }
 
-    def reasons(self, endpoints: Iterable[LocalEndpoint]) -> dict[str, tuple[str, ...]]:
+    def reasons(self, now: float) -> dict[str, tuple[str, ...]]:
         """Why endpoints are not served in full, by their name."""
-        by_device: dict[Device, list[str]] = {}
-        for key, refused in self.sysctls.refused(self.sysctls.desired).items():
-            by_device.setdefault(device_of(key), []).append(str(refused))
-        answer = {}
-        for endpoint in endpoints:
-            keys = keys_of(endpoint)
-            refusals = [
-                *by_device.get(endpoint.device, ()),
-                *map(str, self.macs.refused([endpoint.device]).values()),
-                *map(str, self.neighbours.refused(keys.neighbours).values()),
-                *map(str, self.routes.refused(keys.routes).values()),
-            ]
-            if refusals:
-                answer[endpoint.name] = tuple(refusals)
-        return answer
+        reasons: dict[str, tuple[str, ...]] = {}
+        for _, settler in self.tables():
+            for key, standing in settler.troubles(now):
+                endpoint = self._devices.get(self._device_of(key))
+                if endpoint is not None:
+                    reasons[endpoint.name] = (*reasons.get(endpoint.name, ()), str(standing.refused))
+        return reasons
+
+    def _device_of(self, key: object) -> Device:
+        """The interface that a row is about; "" for none of ours."""
+        match key:
+            case RouteKey():
+                route = self.routes.desired.get(key)
+                return route.device if route is not None and route.device is not None else NO_DEVICE
+            case NeighbourKey(device, _):
+                return device
+            case SysctlKey():
+                return device_of(key)
+            case _:
+                return Device(str(key))
 
     def refused(self, now: float) -> tuple[RefusedStatus, ...]:
         """Every key that is not as wanted, for status."""
@@ -154,6 +186,14 @@ class Keys:
 
     routes: tuple[RouteKey, ...]
     neighbours: tuple[NeighbourKey, ...]
+
+
+def differing(one: Mapping[str, LocalEndpoint], other: Mapping[str, LocalEndpoint]) -> Iterator[LocalEndpoint]:
+    """The endpoints of `one` that `other` has not, or has with another content."""
+    for name, endpoint in one.items():
+        there = other.get(name)
+        if there is not endpoint and there != endpoint:  # most are the same object: that is cheap to see
+            yield endpoint
 
 
 def device_of(key: SysctlKey) -> Device:

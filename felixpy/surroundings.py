@@ -7,7 +7,6 @@ from felixpy.agent import Agent, Surroundings
 from felixpy.config import Settings
 from felixpy.daemon.logs import Log
 from felixpy.datastore.source import Datastore
-from felixpy.desired.state import State
 from felixpy.holdings import Holdings, Tables
 from felixpy.kernel.links import Links
 from felixpy.kernel.macs import KernelMacs
@@ -46,7 +45,7 @@ class KernelSide:
                 KernelNeighbours(self._is_pods, self.netlink),
                 KernelMacs(self._is_wanted, self.netlink),
                 self._sysctls,
-                self._look,
+                self._sysctls.about,
             ),
             settings.resync_s,
         )
@@ -84,9 +83,6 @@ class KernelSide:
 
     def _is_wanted(self, device: Device) -> bool:
         return device in self.holdings.macs.desired
-
-    def _look(self, state: State) -> None:
-        self._sysctls.about(state.sysctls)
 
 
 def has_ipv6() -> bool:

@@ -157,7 +157,7 @@ async def _from_datastore(target: Target, datastore: str | None) -> tuple[RouteS
     config = felix_configuration(snapshot.of(FelixConfiguration), target.node)
     state = desired_state(snapshot.of(WorkloadEndpoint), Circumstances(target.node, config))
     protocol = protocol_name(PROTOCOL_FELIX)
-    routes = state.routes.values()
+    routes = state.rows.routes.values()
     return tuple(route_status(route, wanted=True, installed=None, protocol=protocol) for route in routes)
 
 

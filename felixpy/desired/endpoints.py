@@ -94,27 +94,46 @@ def _caught_up(ours: Resource[WorkloadEndpoint], stored: Resource[WorkloadEndpoi
 
 def local_endpoints(endpoints: Endpoints, node: str, prefixes: tuple[str, ...] = ("cali",)) -> NodeEndpoints:
     """The endpoints of `node`. An interface whose name does not begin with one of `prefixes` is not ours to touch."""
+    return resolved(claimed(it, prefixes) for it in endpoints.values() if it.spec.node == node)
+
+
+def claimed(resource: Resource[WorkloadEndpoint], prefixes: tuple[str, ...]) -> LocalEndpoint | Unserved:
+    """What one endpoint asks for, whatever others ask for."""
+    device = resource.spec.interface_name
+    fault = _fault(device, prefixes)
+    if fault:
+        return Unserved(resource.name, pod_name(resource), fault)
+    mac = resource.spec.mac.lower()
+    return LocalEndpoint(
+        name=resource.name,
+        pod=pod_name(resource),
+        device=Device(device),
+        addresses=tuple(dict.fromkeys(network.network_address for network in resource.spec.ip_networks)),
+        mac=mac if MAC.fullmatch(mac) else "",
+        spoofs=bool(resource.spec.allow_spoofed_source_prefixes),
+        since=resource.meta.created,
+    )
+
+
+def resolved(claims: Iterable[LocalEndpoint | Unserved]) -> NodeEndpoints:
+    """Who gets what of what was asked for: the lowest name, whatever the order of `claims`."""
     served: list[LocalEndpoint] = []
     unserved: list[Unserved] = []
     devices: dict[Device, str] = {}
     holders: dict[Address, str] = {}
-    for name, resource in sorted(endpoints.items()):
-        if resource.spec.node != node:
+    for it in sorted(claims, key=lambda claim: claim.name):
+        if isinstance(it, Unserved):
+            unserved.append(it)
             continue
-        pod = pod_name(resource)
-        device = Device(resource.spec.interface_name)
-        fault = _fault(device, prefixes)
-        if device in devices and not fault:
-            fault = f"shadowed: interface {device} belongs to {devices[device]}"
-        if fault:
-            unserved.append(Unserved(name, pod, fault))
+        if it.device in devices:
+            reason = f"shadowed: interface {it.device} belongs to {devices[it.device]}"
+            unserved.append(Unserved(it.name, it.pod, reason))
             continue
-        devices[device] = name
-        addresses = tuple(dict.fromkeys(network.network_address for network in resource.spec.ip_networks))
-        held = tuple(address for address in addresses if address not in holders)
-        unserved += _taken(name, pod, addresses, holders)
-        holders.update(dict.fromkeys(held, name))
-        served.append(_local(resource, device, held))
+        devices[it.device] = it.name
+        taken = [address for address in it.addresses if holders.setdefault(address, it.name) != it.name]
+        reasons = [f"shadowed: address {address} belongs to {holders[address]}" for address in taken]
+        unserved += [Unserved(it.name, it.pod, reason) for reason in reasons]
+        served.append(replace(it, addresses=tuple(a for a in it.addresses if a not in taken)) if taken else it)
     return NodeEndpoints(tuple(served), tuple(unserved))
 
 
@@ -123,27 +142,9 @@ def pod_name(resource: Resource[WorkloadEndpoint]) -> str:
     return f"{resource.meta.namespace or 'default'}/{resource.spec.pod or resource.spec.workload or resource.name}"
 
 
-def _local(resource: Resource[WorkloadEndpoint], device: Device, addresses: tuple[Address, ...]) -> LocalEndpoint:
-    mac = resource.spec.mac.lower()
-    return LocalEndpoint(
-        name=resource.name,
-        pod=pod_name(resource),
-        device=device,
-        addresses=addresses,
-        mac=mac if MAC.fullmatch(mac) else "",
-        spoofs=bool(resource.spec.allow_spoofed_source_prefixes),
-        since=resource.meta.created,
-    )
-
-
 def _fault(device: str, prefixes: tuple[str, ...]) -> str:
     if not DEVICE_NAME.fullmatch(device) or device in (".", ".."):
         return f"spec.interfaceName {device!r} is no interface name: 1 to 15 letters, digits, '_', '.' or '-'"
     if not device.startswith(prefixes):
         return f"spec.interfaceName {device} does not begin with {' or '.join(prefixes)} (interfacePrefix): not ours"
     return ""
-
-
-def _taken(name: str, pod: str, addresses: Iterable[Address], holders: Mapping[Address, str]) -> list[Unserved]:
-    taken = [(address, holders[address]) for address in addresses if address in holders]
-    return [Unserved(name, pod, f"shadowed: address {address} belongs to {holder}") for address, holder in taken]

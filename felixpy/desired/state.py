@@ -1,9 +1,9 @@
 """Everything that this node's kernel should hold for its pods, from one snapshot. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from felixpy.desired.endpoints import Endpoints, NodeEndpoints, Unserved, local_endpoints
+from felixpy.desired.endpoints import Endpoints, LocalEndpoint, NodeEndpoints, Unserved, claimed, resolved
 from felixpy.desired.links import desired_macs
 from felixpy.desired.neighbours import desired_neighbours
 from felixpy.desired.routes import desired_routes
@@ -36,35 +36,54 @@ class Circumstances:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """What should be, by table."""
+class Rows:
+    """What should be in each table."""
 
-    endpoints: NodeEndpoints = NodeEndpoints()
     routes: Mapping[RouteKey, Route] = field(default_factory=dict)
     neighbours: Mapping[NeighbourKey, Neighbour] = field(default_factory=dict)
     macs: Mapping[Device, str] = field(default_factory=dict)
     sysctls: Mapping[SysctlKey, Sysctl] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """What should be. Every row belongs to the node or to one endpoint: no two hold an interface or an address."""
+
+    endpoints: NodeEndpoints = NodeEndpoints()
+    of_node: Mapping[SysctlKey, Sysctl] = field(default_factory=dict)
+    ipv6: bool = True
+    routed: bool = True  # False: routes, neighbours and MACs are not ours to do (routeSyncDisabled)
+
+    def rows_of(self, endpoints: Iterable[LocalEndpoint]) -> Rows:
+        """The rows that these endpoints need."""
+        several = tuple(endpoints)
+        sysctls = desired_sysctls(several, ipv6=self.ipv6)
+        if not self.routed:
+            return Rows(sysctls=sysctls)
+        return Rows(desired_routes(several), desired_neighbours(several), desired_macs(several), sysctls)
+
+    @property
+    def rows(self) -> Rows:
+        """All rows."""
+        rows = self.rows_of(self.endpoints.served)
+        return replace(rows, sysctls={**self.of_node, **rows.sysctls})
+
+
 def desired_state(stored: Endpoints, here: Circumstances) -> State:
     """The state for the endpoints of `here.node` among `stored`."""
-    endpoints = local_endpoints(stored, here.node, here.prefixes)
+    return state_of((claimed(it, here.prefixes) for it in stored.values() if it.spec.node == here.node), here)
+
+
+def state_of(claims: Iterable[LocalEndpoint | Unserved], here: Circumstances) -> State:
+    """The state for what the endpoints of this node ask for (desired/endpoints: claimed)."""
+    endpoints = resolved(claims)
     if here.config.workload_source_spoofing != "Any":
         endpoints = _without_spoofing(endpoints)
     forwards = here.config.ip_forwarding == "Enabled"
     of_node = node_sysctls(
         ipv4=forwards, ipv6=forwards and here.ipv6, advertised=here.advertised, guarded=here.guarded
     )
-    of_pods = desired_sysctls(endpoints.served, ipv6=here.ipv6)
-    if here.config.route_sync_disabled:  # Calico: never touch routes or link addresses
-        return State(endpoints, sysctls={**of_node, **of_pods})
-    return State(
-        endpoints,
-        desired_routes(endpoints.served),
-        desired_neighbours(endpoints.served),
-        desired_macs(endpoints.served),
-        {**of_node, **of_pods},
-    )
+    return State(endpoints, of_node, here.ipv6, not here.config.route_sync_disabled)
 
 
 def felix_configuration(stored: Mapping[str, Resource[FelixConfiguration]], node: str) -> FelixConfiguration:
@@ -87,5 +106,5 @@ def _without_spoofing(endpoints: NodeEndpoints) -> NodeEndpoints:
     asked = tuple(Unserved(it.name, it.pod, refusal) for it in endpoints.served if it.spoofs)
     if not asked:
         return endpoints
-    served = tuple(replace(it, spoofs=False) for it in endpoints.served)
+    served = tuple(replace(it, spoofs=False) if it.spoofs else it for it in endpoints.served)
     return NodeEndpoints(served, endpoints.unserved + asked)

@@ -88,6 +88,8 @@ class Retries(Generic[K]):
 
     def forget(self, now: float) -> None:
         """Drop what has calmed down, so that nothing is remembered for ever."""
+        if not self.standing and not self.losses:
+            return
         self.standing = {key: s for key, s in self.standing.items() if now < s.calm_at}
         recent = {key: [at for at in times if at > now - WINDOW_S] for key, times in self.losses.items()}
         self.losses = {key: times for key, times in recent.items() if times}

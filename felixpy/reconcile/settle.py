@@ -120,6 +120,10 @@ class Settler(Generic[K, V]):
             return 0.0
         return min(self._read_at + self.resync_s, self._retries.next_at())
 
+    def reads(self, now: float) -> bool:
+        """Whether the next settling reads the whole table."""
+        return self._must_read or now >= self._read_at + self.resync_s
+
     def troubles(self, now: float) -> Iterator[tuple[K, Standing]]:
         """The keys that are refused or contested."""
         self._retries.forget(now)
@@ -145,7 +149,7 @@ class Settler(Generic[K, V]):
         self._retries.forget(now)
         self._dirty |= dict.fromkeys(self._retries.ripe(now))
         try:
-            plan = await self._whole(now, may_erase) if self._reads(now) else self._touched(now, may_erase)
+            plan = await self._whole(now, may_erase) if self.reads(now) else self._touched(now, may_erase)
             refused = await self.table.apply(plan) if plan else {}
         except BaseException:
             self._must_read = True
@@ -159,9 +163,6 @@ class Settler(Generic[K, V]):
             self._doubted.add(key)
         else:
             self._must_read = True  # a row that looks like ours and that we do not know
-
-    def _reads(self, now: float) -> bool:
-        return self._must_read or now >= self._read_at + self.resync_s
 
     async def _whole(self, now: float, may_erase: bool) -> Plan[K, V]:
         self._must_read = False

@@ -66,8 +66,8 @@ class Scripted(MemoryDatastore):
 
 
 def wanted(*resources: Resource[WorkloadEndpoint], here: Circumstances = NODE) -> tuple[Mapping[Any, Any], ...]:
-    state = desired_state({it.name: it for it in resources}, here)
-    return state.routes, state.neighbours, state.macs, state.sysctls
+    rows = desired_state({it.name: it for it in resources}, here).rows
+    return rows.routes, rows.neighbours, rows.macs, rows.sysctls
 
 
 def story(

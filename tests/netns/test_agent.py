@@ -181,7 +181,8 @@ def test_the_store_going_away_leaves_the_kernel_as_it_is(n1: Node) -> None:
 
 
 def test_felixpy_routes_joins_what_is_wanted_with_what_the_kernel_has(n1: Node) -> None:
-    veth("up0")
+    for name in ("up0", "calidb"):
+        veth(name)
     ip("route", "add", "10.65.0.3/32", "dev", "up0", "proto", "static")
     ip("route", "add", "blackhole", "10.65.0.0/26", "proto", "bird", "metric", "1024")
     n1.put("web", "10.65.0.2/32")
