@@ -142,7 +142,7 @@ def parse_config(config: bytes) -> Config:
         raise CniError(INCOMPATIBLE_VERSION, f"cniVersion {decoded.cni_version!r} is not supported", hint)
     if not decoded.name or not 0 <= decoded.mtu <= 65535:
         raise CniError(
-            INVALID_CONFIG, "the network configuration is not valid", "name is empty or mtu out of 0..65535"
+            INVALID_CONFIG, "the network configuration is not valid", "name must not be empty, mtu is 0 to 65535"
         )
     return decoded
 

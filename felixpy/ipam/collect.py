@@ -55,8 +55,13 @@ class Holding:
 
 
 def blocks_of(snapshot: Snapshot) -> dict[str, Resource[IPAMBlock]]:
-    """The blocks that are not marked deleted, by name."""
-    return {name: block for name, block in sorted(snapshot.of(IPAMBlock).items()) if not block.spec.deleted}
+    """The blocks that are not marked deleted, by name, in order of their addresses."""
+    blocks = {name: block for name, block in snapshot.of(IPAMBlock).items() if not block.spec.deleted}
+    return dict(sorted(blocks.items(), key=lambda item: _place(item[1].spec)))
+
+
+def _place(block: IPAMBlock) -> tuple[int, int, int]:
+    return block.cidr.version, int(block.cidr.network_address), block.cidr.prefixlen
 
 
 def holdings(snapshot: Snapshot) -> list[Holding]:
@@ -106,8 +111,7 @@ def _broken_blocks(snapshot: Snapshot) -> Iterator[Problem]:
         if not any(contains(pool, block.spec.cidr) for pool in pools):
             proof = f"IPAMBlock {name} lies in no IPPool"
             yield Problem("orphaned", f"block {block.spec.cidr}", proof, "create its pool, or release its addresses")
-    cidrs = sorted((block.spec.cidr for block in blocks.values()), key=lambda c: (c.version, int(c[0]), c.prefixlen))
-    for one, other in pairwise(cidrs):
+    for one, other in pairwise(block.spec.cidr for block in blocks.values()):
         if one.version == other.version and one.overlaps(other):
             yield Problem("doubled", f"block {other}", f"it overlaps block {one}", "empty and delete one of them")
 
@@ -181,7 +185,7 @@ def _counts(snapshot: Snapshot) -> Iterator[Problem]:
     for name in sorted(found.keys() | handles.keys()):
         said = dict(handles[name].block) if name in handles else None
         counted = dict(found[name])
-        if said == counted:
+        if counted and said == counted:
             continue
         says = "there is no such IPAMHandle" if said is None else f"IPAMHandle says {said or 'nothing'}"
         fix = "felixpy ipam release its addresses" if counted else f"felixpy delete ipamhandle {name}"
