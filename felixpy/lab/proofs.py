@@ -1,0 +1,71 @@
+"""What `make lab` shows of the promises, beyond that pings are answered: each as commands and their output. Join.
+
+The same promises are tests with a planted defect each (tests/lab); here a reader sees them with their own eyes.
+"""
+
+import subprocess
+import time
+from collections.abc import Sequence
+
+from felixpy.lab import control, enter
+from felixpy.lab.registry import Lab
+from felixpy.lab.tour import Ping, Say, Shown
+
+CAPTURE_PATIENCE = 10.0  # seconds for tshark to start
+
+
+def on_the_wire(lab: Lab, ping: Ping, link: tuple[str, str], say: Say) -> None:
+    """A cross-node ping as the fabric sees it: the pods' own addresses and nothing around them."""
+    shown = Shown(say)
+    shown.title("on the fabric a pod's packet is itself: no outer header, no translated address")
+    node, interface = link
+    argv = ["tshark", "-lni", interface, "-c2", "-f", "icmp", "-T", "fields"]
+    argv += ["-e", "frame.protocols", "-e", "ip.src", "-e", "ip.dst", "-e", "ip.ttl"]
+    say("$ " + " ".join(["felixpy", "lab", "exec", node, "--", *argv]) + " &")
+    capture = enter.start_in(lab, node, argv)
+    assert capture.stdout is not None
+    give_up = time.monotonic() + CAPTURE_PATIENCE
+    while "Capturing" not in capture.stdout.readline() and time.monotonic() < give_up:
+        continue
+    shown.run(ping.command("-c1", "-W2"), keep=lambda line: "bytes from" in line)
+    try:
+        said, _ = capture.communicate(timeout=CAPTURE_PATIENCE)
+    except subprocess.TimeoutExpired:
+        capture.terminate()
+        said, _ = capture.communicate()
+    for line in said.splitlines():
+        if "\t" in line:
+            say(line.replace("\t", "   "))
+
+
+def no_bridge_no_nat(nodes: Sequence[str], say: Say) -> None:
+    """Two veths and a routing table between two pods of one node."""
+    shown = Shown(say)
+    shown.title("on a node there is no bridge and no NAT: two pods of it meet in its routing table")
+    for node in nodes:
+        shown.run(["felixpy", "lab", "exec", node, "--", "ip", "-brief", "link", "show", "type", "bridge"])
+        shown.run(["felixpy", "lab", "exec", node, "--", "nft", "list", "tables"])
+    shown.run(["felixpy", "lab", "exec", nodes[0], "--", "ip", "route", "show", "proto", "80"])
+
+
+def killed(lab: Lab, ping: Ping, node: str, say: Say) -> None:
+    """kill -9 of each program of a node while two pods talk a hundred times a second."""
+    shown = Shown(say)
+    shown.title("the death of a daemon costs no packet and moves no route elsewhere")
+    others = [other.name for other in lab.nodes.values() if other.program == "felixpy" and other.name != node]
+    watches = [enter.start_in(lab, other, ["ip", "monitor", "route"]) for other in others]
+    command = ping.command("-q", "-i0.01", "-c400")
+    say("$ " + " ".join(command) + " &")
+    source, _, pod = ping.source.partition("/")
+    running = enter.start_in(lab, source, command[command.index("--") + 1 :], pod or None)
+    for pattern in ("felixpy run", "birdpy run", "exabgp"):
+        time.sleep(0.6)
+        shown.run(["felixpy", "lab", "exec", node, "--", "pkill", "-9", "-o", "-f", pattern])
+    said, _ = running.communicate(timeout=60)
+    say(next((line for line in said.splitlines() if "packet loss" in line), said))
+    for other, watch in zip(others, watches, strict=True):
+        watch.terminate()
+        lines = watch.communicate(timeout=10)[0].splitlines()
+        say(f"# ip monitor route on {other} meanwhile: {len(lines)} lines")
+    states = control.ask(lab.node_folder(node), "list")
+    say(f"# {node} again: " + ", ".join(f"{one['name']} {one['state']}" for one in states))
