@@ -38,6 +38,12 @@ test: venv tools check  ## everything: make check, then a real kernel, real BGP 
 tools:  ## the programs that labs and tests run: lists what is missing, installs it as root
 	@PYTHON="$(PYTHON)" containerlab/install.sh $(ARGS)
 
+lab: tools venv  ## deploy the quickstart lab, leave it running, and show what it is and does
+	@$(BIN)/felixpy lab tour -t $(TOPOLOGY)
+
+clean-lab: venv  ## remove every lab of this machine with all that it made, also after a killed deployment
+	@$(BIN)/felixpy lab destroy --all
+
 lock:  ## write requirements.lock anew from pyproject.toml
 	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --extra dev --generate-hashes \
 	  --no-header --no-annotate pyproject.toml -o requirements.lock

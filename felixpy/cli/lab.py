@@ -123,3 +123,24 @@ def graph(file: Path | None, form: str, lab_name: str | None) -> None:
     wanted = topology.load(file or Path(registry.find_lab(lab_name).topology))
     draw = {"text": picture.draw, "svg": drawn.svg, "mermaid": drawn.mermaid}[form]
     click.echo(draw(wanted), nl=False)
+
+
+@lab.command()
+@click.option("-t", "--topo", "file", required=True, type=click.Path(path_type=Path), help="The topology file.")
+def tour(file: Path) -> None:
+    """Deploy a lab if it is not up, then show it: picture, sessions, routes, pings, promises, what to type next."""
+    import time
+
+    from felixpy.lab import proofs, registry, topology
+    from felixpy.lab import tour as shown
+    from felixpy.lab.deploy import deploy as make
+
+    wanted = topology.load(file)
+    began = time.monotonic()
+    fresh = make(wanted, say) is not None
+    if not fresh:
+        say(f"lab {wanted.name} is up already")
+    running = registry.find_lab(wanted.name)
+    shown.tour(running, click.echo, began if fresh else 0.0)
+    proofs.show(running, click.echo)
+    shown.next_steps(running, click.echo)

@@ -4,8 +4,10 @@
 namespace (not through `ip netns exec`, which would mount /sys anew).
 """
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,8 +61,19 @@ def start_in(
     """Start a command in a node, or in a pod there, and return at once."""
     return subprocess.Popen(
         command(lab, node, argv, pod), env=environment(lab, node), stdin=subprocess.DEVNULL, stdout=stdout,
-        stderr=subprocess.STDOUT, text=True,
+        stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
+
+
+def stop(process: subprocess.Popen[str]) -> str:
+    """End what `start_in` started, also when nsenter had to fork for it; what it had printed and nobody read yet."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        return process.communicate(timeout=5)[0] or ""
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        return process.communicate()[0] or ""
 
 
 def become(lab: Lab, node: str, argv: Sequence[str], pod: str | None = None) -> None:

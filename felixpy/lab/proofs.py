@@ -6,10 +6,13 @@ The same promises are tests with a planted defect each (tests/lab); here a reade
 import subprocess
 import time
 from collections.abc import Sequence
+from pathlib import Path
+from shutil import which
 
 from felixpy.lab import control, enter
 from felixpy.lab.registry import Lab
-from felixpy.lab.tour import Ping, Say, Shown
+from felixpy.lab.topology import load
+from felixpy.lab.tour import Ping, Say, Shown, pings, pods
 
 CAPTURE_PATIENCE = 10.0  # seconds for tshark to start
 
@@ -31,8 +34,7 @@ def on_the_wire(lab: Lab, ping: Ping, link: tuple[str, str], say: Say) -> None:
     try:
         said, _ = capture.communicate(timeout=CAPTURE_PATIENCE)
     except subprocess.TimeoutExpired:
-        capture.terminate()
-        said, _ = capture.communicate()
+        said = enter.stop(capture)
     for line in said.splitlines():
         if "\t" in line:
             say(line.replace("\t", "   "))
@@ -64,8 +66,30 @@ def killed(lab: Lab, ping: Ping, node: str, say: Say) -> None:
     said, _ = running.communicate(timeout=60)
     say(next((line for line in said.splitlines() if "packet loss" in line), said))
     for other, watch in zip(others, watches, strict=True):
-        watch.terminate()
-        lines = watch.communicate(timeout=10)[0].splitlines()
+        lines = enter.stop(watch).splitlines()
         say(f"# ip monitor route on {other} meanwhile: {len(lines)} lines")
     states = control.ask(lab.node_folder(node), "list")
     say(f"# {node} again: " + ", ".join(f"{one['name']} {one['state']}" for one in states))
+
+
+def show(lab: Lab, say: Say) -> None:
+    """Every promise that this lab can show; nothing for a lab without pods on two nodes."""
+    known = pods(lab)
+    across = [ping for ping in pings(lab, known) if "/" in ping.source and ping.target.node != known[0].node]
+    if not across:
+        return
+    nodes = [node.name for node in lab.nodes.values() if node.program == "felixpy"]
+    wire = fabric_link(lab, known[0].node)
+    if wire and which("tshark"):
+        on_the_wire(lab, across[0], wire, say)
+    no_bridge_no_nat(nodes, say)
+    killed(lab, across[0], known[0].node, say)
+
+
+def fabric_link(lab: Lab, node: str) -> tuple[str, str] | None:
+    """The far end of a node's first link, where a switch or a router sees what the node sends."""
+    for link, end in load(Path(lab.topology)).links_of(node):
+        for other in link.ends:
+            if other != end:
+                return other.node, other.interface
+    return None
