@@ -25,6 +25,7 @@ from birdpy.story import Story
 from birdpy.telling import Telling
 from birdpy.watching import Watch
 from felixpy.daemon.logs import Log
+from felixpy.daemon.remarks import Remarks
 from felixpy.datastore.follow import follow
 from felixpy.datastore.source import Datastore
 from felixpy.kernel.routes import KernelRoutes
@@ -58,6 +59,7 @@ class Router:
     def __init__(self, settings: Settings, parts: Parts) -> None:
         self.settings, self.parts = settings, parts
         self.story = Story(parts.log)
+        self.remarks = Remarks(parts.log)
         self.state = State(
             Forwarding(parts.routes, resync_s=settings.resync_s),
             Telling(parts.exabgp.advertised, parts.exabgp.advertised.sessions, resync_s=math.inf),
@@ -104,6 +106,7 @@ class Router:
             self.snapshot = snapshot
             made = orders(snapshot, self.parts.node, self.settings.metric, self._speaker_settings)
             self.story.problems(made.problems, snapshot.problems)
+            self.remarks.unknown(snapshot)
             if not self._begun.is_set():
                 self.parts.watch.look(self.state)
             self.state.take(made, self.now())

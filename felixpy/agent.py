@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_network
 
 from felixpy.daemon.logs import Log
+from felixpy.daemon.remarks import Remarks
 from felixpy.datastore.source import Datastore
 from felixpy.desired.endpoints import Endpoints, LocalEndpoint, Unserved, claimed
 from felixpy.desired.state import Circumstances, State, felix_configuration, state_of
@@ -75,6 +76,7 @@ class Agent:
         self._links = {link.index: link for link in around.links}
         self._advertised_known = False
         self._story = Story(around.log)
+        self._remarks = Remarks(around.log)
         self._made_of: tuple[object, ...] = ()
         self._claims: dict[str, tuple[Resource[WorkloadEndpoint], tuple[str, ...], LocalEndpoint | Unserved]] = {}
         self.local.follow(self._changed.set)
@@ -112,6 +114,8 @@ class Agent:
             try:
                 async for event in self.around.datastore.watch(WATCHED):
                     self.snapshot = self.snapshot.after(event)
+                    self._remarks.unknown(self.snapshot)
+                    self._remarks.broken(self.snapshot)
                     self._changed.set()
                     if not self.progress.reachable:
                         self.progress.reachable = True

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import click
@@ -104,10 +106,13 @@ def apply(files: tuple[str, ...], dry_run: bool, datastore: str | None, lab: str
     say(f"applying to {store.target}" + (" (dry run: nothing is stored)" if dry_run else ""))
 
     async def write() -> int:
-        if isinstance(store, FilesDatastore) and not dry_run:
+        target: DocumentStore = store
+        if isinstance(store, FilesDatastore) and dry_run and not store.exists():
+            target = FilesDatastore(Path(empty))
+        elif isinstance(store, FilesDatastore):
             store.prepare()
         failed = 0
-        async for done in apply_all(store, read_manifests(files), dry_run=dry_run):
+        async for done in apply_all(target, read_manifests(files), dry_run=dry_run):
             if done.error is not None:
                 failed += 1
                 say(f"refused: {done.error}")
@@ -117,7 +122,9 @@ def apply(files: tuple[str, ...], dry_run: bool, datastore: str | None, lab: str
                 say(f"note: {note}")
         return failed
 
-    if failed := _run(store, write):
+    with TemporaryDirectory() as empty:
+        failed = _run(store, write)
+    if failed:
         raise Trouble(f"{failed} object{'s were' if failed > 1 else ' was'} not applied")
 
 

@@ -48,6 +48,10 @@ class FilesDatastore:
         """`files:DIR`."""
         return self._folder.target
 
+    def exists(self) -> bool:
+        """Whether the store's folder is there."""
+        return self._folder.root.is_dir()
+
     def prepare(self) -> None:
         """Make the store's folder if there is none."""
         try:

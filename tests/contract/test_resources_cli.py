@@ -120,10 +120,11 @@ def test_one_refused_object_does_not_stop_the_others(felixpy: Run, tmp_path: Pat
 
 
 def test_a_dry_run_says_what_would_happen_and_stores_nothing(felixpy: Run, tmp_path: Path) -> None:
-    (tmp_path / "store").mkdir()
-    done = felixpy("apply", "-f", "-", "--dry-run", stdin=POOL)
-    assert done.out == "ippool/default created\n" and "dry run" in done.err
-    assert list((tmp_path / "store").iterdir()) == []
+    for _ in ("without a store", "with an empty one"):
+        done = felixpy("apply", "-f", "-", "--dry-run", stdin=POOL)
+        assert done.out == "ippool/default created\n" and "dry run" in done.err
+        assert list(tmp_path.rglob("*.yaml")) == []
+        (tmp_path / "store").mkdir(exist_ok=True)
 
 
 def test_what_is_fixed_cannot_be_changed(felixpy: Run) -> None:
