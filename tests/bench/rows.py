@@ -14,6 +14,8 @@ ROWS = {
     "exabgp-tell": "tests.bench.exabgp:telling",
     "exabgp-latency": "tests.bench.exabgp:latency",
     "exabgp-idle": "tests.bench.exabgp:idle",
+    "idle": "tests.bench.node:idle",
+    "imports": "tests.bench.node:imports",
 }
 
 
