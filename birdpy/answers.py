@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
 from typing import Any
 
 from birdpy.explaining import explanation
@@ -133,6 +132,8 @@ def routes(router: Router) -> RoutesStatus:
 
 def health(router: Router) -> HealthStatus:
     """Whether the router does what it should, and what it cannot do."""
+    from importlib.metadata import version  # 27 ms and the e-mail package, for one string
+
     settler = router.state.forwarding.settler
     now = router.now()
     refused = tuple(

@@ -39,7 +39,7 @@ def serve_router(settings: Settings) -> None:
 
 async def routed(settings: Settings, node: str, folder: Path, log: Log) -> None:
     """Make the parts, run the router, and let go of everything without changing a route."""
-    exabgp = ExaBGP(Place(folder / "exabgp"))
+    exabgp = ExaBGP(Place(folder / "exabgp"), log)
     exabgp.warm()  # its imports take as long as all of the rest
     datastore = open_datastore(settings.datastore, settings.lab)
 
