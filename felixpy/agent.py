@@ -7,7 +7,7 @@ whatever way, changes nothing in the kernel.
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from ipaddress import ip_network
@@ -20,13 +20,14 @@ from felixpy.desired.state import Circumstances, State, felix_configuration, sta
 from felixpy.holdings import Holdings
 from felixpy.kernel.events import AddressChanged, KernelEvent, LinkChanged, Lost, NeighbourChanged, RouteChanged
 from felixpy.local import LocalEndpoints
-from felixpy.model.addresses import contains
+from felixpy.model.addresses import Address, contains
 from felixpy.model.errors import Unreachable
 from felixpy.model.links import Link
 from felixpy.model.neighbours import NeighbourKey
 from felixpy.model.resources import FelixConfiguration, IPPool, Node, Resource, Spec, WorkloadEndpoint
 from felixpy.model.routes import Device, Route, RouteKey
 from felixpy.model.snapshot import Snapshot
+from felixpy.reconcile.table import Outcome
 from felixpy.story import Story
 
 NEEDED: tuple[type[Spec], ...] = (WorkloadEndpoint, FelixConfiguration)  # what the kernel's state is made of
@@ -59,6 +60,22 @@ class Surroundings:
     links: Collection[Link] = ()  # that there are before the first event
 
 
+class Passed:
+    """Wakes, after each pass, whoever waits for one."""
+
+    def __init__(self) -> None:
+        self._next = asyncio.Event()
+
+    async def wait(self) -> None:
+        """Until the next pass has ended."""
+        await self._next.wait()
+
+    def tell(self) -> None:
+        """A pass has ended."""
+        self._next.set()
+        self._next = asyncio.Event()
+
+
 class Agent:
     """Keeps one node's kernel as its pods need it. `local` is where the CNI server says what it makes."""
 
@@ -72,6 +89,9 @@ class Agent:
         self.state = State()
         self.progress = Progress()
         self.addresses_changed = asyncio.Event()  # of the machine; whoever waits clears it
+        self.conditions: dict[str, str] = {}  # what the parts beside the loop cannot do, by name
+        self.left: asyncio.Queue[Address] = asyncio.Queue()  # addresses that no pod holds any more, or another one
+        self.passed = Passed()
         self._changed = asyncio.Event()
         self._links = {link.index: link for link in around.links}
         self._advertised_known = False
@@ -188,13 +208,25 @@ class Agent:
         snapshot = self.snapshot
         self._want(snapshot)
         now = self.now()
+        before = dict(holdings.routes.held)
         outcomes = await holdings.settle(now, may_erase=snapshot.may_erase(NEEDED))
+        if "routes" in outcomes:
+            self._note_leavers(before, outcomes["routes"])
         self._story.passed(outcomes, holdings.contested(now))
         if holdings.guarded(self.here.advertised) != self.here.guarded:
             self._changed.set()  # IPv6 forwarding waited for this
         self.progress.passes += 1
         self.progress.last_pass, self.progress.trouble = self.now(), ""
         await self.local.passed(wanted, self.reasons())
+        self.passed.tell()
+
+    def _note_leavers(self, before: Mapping[RouteKey, Route], outcome: Outcome[RouteKey, Route]) -> None:
+        """The addresses whose route went, or moved to another interface."""
+        for key, route in outcome.plan.write.items():
+            if key not in outcome.refused and key in before and before[key].device != route.device:
+                self.left.put_nowait(key.prefix.network_address)
+        for key in outcome.plan.erase - outcome.refused.keys():
+            self.left.put_nowait(key.prefix.network_address)
 
     def _want(self, snapshot: Snapshot) -> None:
         """Work out what should be, unless nothing that it is made of has changed."""

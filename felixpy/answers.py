@@ -116,6 +116,7 @@ class Answers:
             found.append(Condition(name="KernelUnreachable", message=agent.progress.trouble))
         for (table, key), reason in agent.around.holdings.contested(agent.now()).items():
             found.append(Condition(name="Contested", message=f"{table} {key}: {reason}"))
+        found += [Condition(name=name, message=message) for name, message in agent.conditions.items()]
         unserved = agent.state.endpoints.unserved
         return (*found, *(Condition(name="EndpointNotServed", message=f"{it.name}: {it.reason}") for it in unserved))
 

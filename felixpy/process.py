@@ -19,6 +19,7 @@ from felixpy.daemon.status import serve
 from felixpy.datastore.open import open_datastore
 from felixpy.datastore.source import Datastore
 from felixpy.desired.state import Circumstances
+from felixpy.guarding import forget_connections, keep_guard
 from felixpy.local import LocalEndpoints
 from felixpy.model.errors import Trouble, Unreachable, Usage
 from felixpy.node import node_address, write_addresses
@@ -88,6 +89,8 @@ async def _work(settings: Settings, datastore: Datastore, parts: Sequence[Part],
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(agent.run(), name="the agent")
+                tasks.create_task(keep_guard(agent), name="keep the source check")
+                tasks.create_task(forget_connections(agent), name="forget connections")
                 for part in (keep_address, *parts):
                     tasks.create_task(part(hosted), name=getattr(part, "__name__", "a part"))
         except* Trouble as group:

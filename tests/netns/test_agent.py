@@ -224,6 +224,32 @@ def test_a_second_agent_is_refused_and_a_nameless_one_too(n1: Node) -> None:
     assert "give --node NAME or set FELIXPY_NODE" in nameless.stderr
 
 
+def nft(*words: str) -> str:
+    return subprocess.run(["nft", *words], check=True, capture_output=True, text=True, timeout=10).stdout
+
+
+def test_ipv6_sources_of_pods_are_checked_and_the_check_is_kept(n1: Node) -> None:
+    n1.put("web", "10.65.0.2/32")
+    n1.start("--resync-s", "1")
+    assert "felixpy_guard" not in nft("list", "tables"), "without an IPv6 pod there is nothing to check"
+    n1.put("web", "10.65.0.2/32", "fd00:65::2/128")
+    until(lambda: "felixpy_guard" in nft("list", "tables"))
+    assert "fib saddr . iif oif missing" in nft("list", "ruleset")
+    assert "nat" not in nft("list", "ruleset")
+    nft("flush", "ruleset")
+    until(lambda: "felixpy_guard" in nft("list", "tables"))
+
+
+def test_an_advertised_default_route_survives_ipv6_forwarding(n1: Node) -> None:
+    veth("eth7")
+    ip("-6", "route", "add", "default", "via", "fe80::1", "dev", "eth7", "proto", "ra", "metric", "1024")
+    n1.start()
+    assert sysctl("net/ipv6/conf/eth7/accept_ra") == "2"
+    assert sysctl("net/ipv6/conf/all/forwarding") == "1"
+    order = [path for line in n1.lines("sysctls written") for path in line["values"]]
+    assert order.index("net/ipv6/conf/eth7/accept_ra") < order.index("net/ipv6/conf/all/forwarding")
+
+
 def test_the_nodes_address_is_written_when_asked_for(n1: Node) -> None:
     veth("eth7")
     ip("addr", "add", "192.0.2.7/24", "dev", "eth7")
