@@ -40,12 +40,13 @@ def learned_route(choice: Choice, way: Way, rules: FibRules) -> Route | str:
     best = choice.best
     if best.source != "bgp":
         return OURS
-    if rules.services.longest(best.prefix) is not None:
+    if len(rules.services) and rules.services.longest(best.prefix) is not None:
         return SERVICE
     answers = [way(path) for path in choice.multipath]
-    hops = merged([hop for answer in answers if isinstance(answer, Resolved) for hop in answer.hops])
-    if not hops:
+    found = [answer for answer in answers if isinstance(answer, Resolved)]
+    if not found:
         return next((answer.reason for answer in answers if not isinstance(answer, Resolved)), "no next hop")
+    hops = found[0].hops if len(found) == 1 else merged(hop for answer in found for hop in answer.hops)
     origin = Origin("peer", best.session, best.peer, best.attributes.as_path, choice.because, best.since)
     return Route(rules.key(best.prefix), RouteKind.LEARNED, hops=hops, origin=origin)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from birdpy.policy.session import Session, Speaker
 from birdpy.rib.path import Path
 from birdpy.rib.prefixes import Cover, PrefixMap, cover_of, covers
-from felixpy.model.addresses import Address, Prefix
+from felixpy.model.addresses import Address, Prefix, host_prefix, parse_prefix
 from felixpy.model.fib import ConnectedRoutes
 
 MARTIAN = "not a unicast prefix"
@@ -53,21 +53,29 @@ class Own:
     holder: Holder = nobody
 
 
+MARTIANS = ("127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "::1/128", "fe80::/10", "ff00::/8")
+
+
 class Guard:
-    """Answers `fault` in a few lookups per prefix, whatever the number of peers."""
+    """Answers `fault` with two look-ups a prefix, whatever the number of peers."""
 
     def __init__(self, speaker: Speaker, here: Here, own: Own) -> None:
         self._speaker, self._own, self._plain = speaker, own, here.routes
         self._addresses = here.addresses | frozenset(speaker.addresses)
-        self._connected: PrefixMap[None] = PrefixMap()
-        for network in here.routes.subnets:
-            self._connected[network] = None
-        self._blocks: PrefixMap[None] = PrefixMap()
-        self._over_blocks: dict[Cover, Prefix] = {}
+        self._subnets: PrefixMap[None] = PrefixMap(dict.fromkeys(here.routes.subnets))
+        self._around: PrefixMap[str] = PrefixMap()  # nothing equal to or inside these: why
         for block in own.blocks:
-            self._blocks[block] = None
-            self._over_blocks.update(dict.fromkeys(covers(block), block))
-        self._captures: dict[Cover, tuple[str, str]] = {}
+            self._around[block] = INSIDE_OWN_BLOCK
+        for network in here.routes.subnets:
+            self._around[network] = CONNECTED
+        for text in MARTIANS:
+            self._around[parse_prefix(text)] = MARTIAN
+        self._exact: dict[Cover, tuple[str, str]] = {(4, 0, 0): (DEFAULT_ROUTE, ""), (6, 0, 0): (DEFAULT_ROUTE, "")}
+        for block in own.blocks:
+            for cover in covers(block):
+                self._exact.setdefault(cover, (OWN_BLOCK, str(block)))
+        for address in self._addresses:
+            self._exact.setdefault(cover_of(host_prefix(address)), (CONNECTED, f"{address} is this node's own"))
         for session in speaker.sessions:
             self._protect(session.address, CAPTURES_PEER)
         for address in here.api_servers:
@@ -79,34 +87,23 @@ class Guard:
 
     def subnet_of(self, address: Address) -> Prefix | None:
         """The connected subnet that `address` is in."""
-        found = self._connected.longest(address)
+        found = self._subnets.longest(address)
         return found[0] if found else None
 
     def fault(self, path: Path, session: Session) -> tuple[str, str]:
         """Why `path` would hurt this node, one of REASONS and the case; empty texts when it would not."""
-        prefix = path.prefix
-        if prefix.prefixlen == 0:
-            return DEFAULT_ROUTE, ""
-        first = prefix.network_address
-        if first.is_multicast or first.is_loopback or first.is_link_local:
-            return MARTIAN, ""
-        inside = self._connected.longest(prefix)
-        if inside is not None:
-            return CONNECTED, str(inside[0])
-        if prefix.prefixlen == prefix.max_prefixlen and first in self._addresses:
-            return CONNECTED, f"{first} is this node's own"
-        cover = cover_of(prefix)
-        under = self._over_blocks.get(cover)
-        if under is not None:
-            return OWN_BLOCK, str(under)
-        block = self._blocks.longest(prefix)
-        if block is not None:
-            return self._borrowed(path, session, block[0])
-        captured = self._captures.get(cover)
-        if captured is not None:
-            return captured
-        if path.next_hop is not None and path.next_hop in prefix and self._reached(path.next_hop) < prefix.prefixlen:
-            return CAPTURES_NEXT_HOP, str(path.next_hop)
+        around = self._around.longest(path.prefix)
+        if around is not None and around[1] != INSIDE_OWN_BLOCK:
+            return around[1], str(around[0])
+        cover = cover_of(path.prefix)
+        exact = self._exact.get(cover)
+        if exact is not None:
+            return exact
+        if around is not None:
+            return self._borrowed(path, session, around[0])
+        hop = path.next_hop
+        if hop is not None and hop in path.prefix and self._reached(hop) < path.prefix.prefixlen:
+            return CAPTURES_NEXT_HOP, str(hop)
         return NO_FAULT
 
     def _borrowed(self, path: Path, session: Session, block: Prefix) -> tuple[str, str]:
@@ -128,7 +125,7 @@ class Guard:
     def _protect(self, address: Address, reason: str) -> None:
         """Note every prefix that would take `address` away from the route that leads there now."""
         for cover in covers(address, max(1, self._reached(address) + 1)):
-            self._captures.setdefault(cover, (reason, str(address)))
+            self._exact.setdefault(cover, (reason, str(address)))
 
     def _reached(self, address: Address) -> int:
         """The length of the non-BGP route that leads to `address`; -1 when none does."""

@@ -8,14 +8,16 @@ A next hop that the kernel's own routes settle is resolved once for all prefixes
 for each prefix that uses them, and it is known which routes they would lean on.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from birdpy.rib.best_path import Choice, Preferences, best_path, reachable
-from birdpy.rib.next_hops import MAX_DEPTH, Chain, Ground, Resolution, resolve, resolve_firmly
+from birdpy.rib.next_hops import MAX_DEPTH, Chain, Ground, Resolution, Unresolved, resolve, resolve_firmly
 from birdpy.rib.path import Path
-from birdpy.rib.prefixes import Cover, PrefixMap, cover_of, covers
+from birdpy.rib.prefixes import Cover, cover_of, covers
 from birdpy.rib.table import Rib
 from felixpy.model.addresses import Address, Prefix
+
+UNKNOWN = Unresolved("not looked at yet")
 
 
 class Selection:
@@ -24,10 +26,9 @@ class Selection:
     def __init__(self, rib: Rib, ground: Ground, wanted: Preferences | None = None) -> None:
         self._rib, self._ground, self._wanted = rib, ground, wanted
         self._choices: dict[Prefix, Choice] = {}
-        self._hops_of: PrefixMap[frozenset[Address]] = PrefixMap()  # prefixes with BGP paths, and their next hops
-        self._users: dict[Address, set[Prefix]] = {}  # next hop -> prefixes with a path through it
         self._firm: dict[Address, Resolution] = {}
-        self._soft: dict[Address, dict[Prefix, Resolution]] = {}  # not settled by the kernel: for each prefix
+        self._soft: dict[Address, dict[Prefix, Resolution]] = {}  # not settled by the kernel: for each user
+        self._soft_of: dict[Prefix, frozenset[Address]] = {}  # the soft next hops of a prefix, where it has any
         self._covers: dict[Cover, set[Address]] = {}  # which soft next hops a route to that prefix would cover
 
     def choice(self, prefix: Prefix) -> Choice | None:
@@ -50,43 +51,55 @@ class Selection:
     def update(self, touched: Iterable[Prefix]) -> set[Prefix]:
         """Choose anew for `touched` and for what leans on them; the prefixes whose choice or way changed."""
         todo = set(touched)
-        for prefix in todo:
-            self._watch(prefix)
-        todo |= self._leaning_on(todo)
-        return {prefix for prefix in todo if self._choose(prefix)}
+        known = [(prefix, self._rib.candidates(prefix)) for prefix in todo]
+        for prefix, paths in known:
+            self._watch(prefix, paths)
+        changed = {prefix for prefix, paths in known if self._choose(prefix, paths)}
+        leaning = self._leaning_on(todo)
+        return changed | {prefix for prefix in leaning if self._choose(prefix, self._rib.candidates(prefix))}
 
     def on(self, ground: Ground) -> set[Prefix]:
         """The kernel's other routes, a link or a neighbour changed; the prefixes whose choice or way changed."""
         self._ground = ground
-        moved: set[Prefix] = set()
-        todo: set[Prefix] = set()
-        for hop, users in self._users.items():
-            before, after = self._firm.get(hop), resolve_firmly(hop, ground)
-            if before is None and after is None:
-                todo |= users
-            elif before != after:
-                self._settle(hop, after)
-                moved |= users
-        todo |= moved
+        before = {hop: self._firm.get(hop) for hop in (*self._firm, *self._soft)}
+        after = {hop: resolve_firmly(hop, ground) for hop in before}
+        moved = {hop for hop, way in after.items() if way != before[hop]}
+        if not moved and not self._soft:
+            return set()
+        users = self._users_of(moved | self._soft.keys())
+        self._firm = {h: way for h, way in after.items() if way is not None and (h in users or h not in moved)}
+        for prefix in {prefix for hop in moved for prefix in users.get(hop, ())}:
+            self._watch(prefix, self._rib.candidates(prefix))
+        todo = {prefix for prefixes in users.values() for prefix in prefixes}
         todo |= self._leaning_on(todo)
-        return moved | {prefix for prefix in todo if self._choose(prefix)}
+        changed = {prefix for prefix in todo if self._choose(prefix, self._rib.candidates(prefix))}
+        return changed | {prefix for hop in moved for prefix in users.get(hop, ())}
 
-    def _choose(self, prefix: Prefix) -> bool:
+    def _users_of(self, hops: Collection[Address]) -> dict[Address, list[Prefix]]:
+        """Which prefixes have a path through each of `hops`. Walks the table."""
+        found: dict[Address, list[Prefix]] = {}
+        for prefix in self._rib:
+            for path in self._rib.candidates(prefix):
+                if path.next_hop is not None and path.next_hop in hops:
+                    found.setdefault(path.next_hop, []).append(prefix)
+        return found
+
+    def _choose(self, prefix: Prefix, paths: list[Path]) -> bool:
         """Choose for one prefix; whether the choice or one of its soft ways is another one now."""
         moved = False
-        for hop in self._hops_of.get(prefix) or ():
-            soft = self._soft.get(hop)
-            if soft is not None:
-                way = resolve(hop, self._ground, self._learned, (prefix,))
-                moved = moved or soft.get(prefix) != way
-                soft[prefix] = way
+        for hop in self._soft_of.get(prefix, ()) if self._soft_of else ():
+            way = resolve(hop, self._ground, self._learned, (prefix,))
+            moved = moved or self._soft[hop].get(prefix) != way
+            self._soft[hop][prefix] = way
         before = self._choices.get(prefix)
-        after = best_path(reachable(self._rib.candidates(prefix), self.way), self._wanted)
+        after = best_path(reachable(paths, self.way), self._wanted)
+        if before == after:
+            return moved
         if after is None:
-            self._choices.pop(prefix, None)
+            del self._choices[prefix]
         else:
             self._choices[prefix] = after
-        return moved or before != after
+        return True
 
     def _resolved(self, path: Path, leaning: Chain) -> Resolution:
         assert path.next_hop is not None
@@ -94,52 +107,44 @@ class Selection:
 
     def _learned(self, address: Address, leaning: Chain) -> Iterator[tuple[Prefix, tuple[Address, ...]]]:
         """The BGP routes that contain `address`, each as it would be chosen without leaning on `leaning`."""
-        for prefix, _ in self._hops_of.covering(address):
-            choice = None
-            if prefix not in leaning:
-                paths = self._rib.candidates(prefix)
-                ways = reachable(paths, lambda path: self._resolved(path, leaning))
+        for prefix in self._rib.covering(address):
+            paths = [path for path in self._rib.candidates(prefix) if path.source == "bgp"]
+            if paths:
+                ways = [] if prefix in leaning else reachable(paths, lambda path: self._resolved(path, leaning))
                 choice = best_path(ways, self._wanted)
-            shared = choice.multipath if choice is not None else ()
-            yield prefix, tuple(path.next_hop for path in shared if path.next_hop is not None)
+                shared = choice.multipath if choice is not None else ()
+                yield prefix, tuple(path.next_hop for path in shared if path.next_hop is not None)
 
-    def _watch(self, prefix: Prefix) -> None:
-        """Keep the books on which prefix uses which next hop."""
-        paths = self._rib.candidates(prefix)
-        hops = frozenset(path.next_hop for path in paths if path.next_hop is not None)
-        before = self._hops_of.get(prefix) or frozenset()
-        if hops == before:
-            return
-        for hop in hops - before:
-            users = self._users.setdefault(hop, set())
-            if not users:
-                self._settle(hop, resolve_firmly(hop, self._ground))
-            users.add(prefix)
-        for hop in before - hops:
-            self._users[hop].discard(prefix)
-            self._soft.get(hop, {}).pop(prefix, None)
-            if not self._users[hop]:
-                del self._users[hop]
-                self._forget(hop)
-        if hops:
-            self._hops_of[prefix] = hops
-        else:
-            self._hops_of.pop(prefix)
+    def _watch(self, prefix: Prefix, paths: list[Path]) -> None:
+        """Keep the books on the next hops of a prefix; the firm ones need none."""
+        soft: set[Address] = set()
+        for path in paths:
+            hop = path.next_hop
+            if hop is not None and hop not in self._firm:
+                firm = None if hop in self._soft else resolve_firmly(hop, self._ground)
+                if firm is None:
+                    soft.add(hop)
+                else:
+                    self._firm[hop] = firm
+        before = self._soft_of.get(prefix, frozenset()) if self._soft_of else frozenset()
+        for hop in soft - before:
+            if hop not in self._soft:
+                self._soft[hop] = {}
+                for cover in covers(hop):
+                    self._covers.setdefault(cover, set()).add(hop)
+            self._soft[hop][prefix] = UNKNOWN
+        for hop in before - soft:
+            self._release(hop, prefix)
+        if soft:
+            self._soft_of[prefix] = frozenset(soft)
+        elif before:
+            del self._soft_of[prefix]
 
-    def _settle(self, hop: Address, firm: Resolution | None) -> None:
-        """Note what the kernel says of `hop`; without an answer it is soft."""
-        if firm is not None:
-            self._forget(hop)
-            self._firm[hop] = firm
-            return
-        self._firm.pop(hop, None)
-        self._soft[hop] = {}
-        for cover in covers(hop):
-            self._covers.setdefault(cover, set()).add(hop)
-
-    def _forget(self, hop: Address) -> None:
-        self._firm.pop(hop, None)
-        if self._soft.pop(hop, None) is not None:
+    def _release(self, hop: Address, prefix: Prefix) -> None:
+        users = self._soft[hop]
+        del users[prefix]
+        if not users:
+            del self._soft[hop]
             for cover in covers(hop):
                 left = self._covers[cover]
                 left.discard(hop)
@@ -147,13 +152,13 @@ class Selection:
                     del self._covers[cover]
 
     def _leaning_on(self, prefixes: set[Prefix]) -> set[Prefix]:
-        """Every prefix with a path that may lean on one of `prefixes`, at any distance."""
+        """Every other prefix with a path that may lean on one of `prefixes`, at any distance."""
         found: set[Prefix] = set()
         frontier = prefixes
         for _ in range(MAX_DEPTH + 1):
             if not self._covers or not frontier:
                 break
             hops = {hop for prefix in frontier for hop in self._covers.get(cover_of(prefix), ())}
-            frontier = {user for hop in hops for user in self._users[hop]} - found - prefixes
+            frontier = {user for hop in hops for user in self._soft[hop]} - found - prefixes
             found |= frontier
         return found

@@ -10,7 +10,7 @@ from birdpy.policy.session import Session
 from birdpy.rib.events import Reach, Update
 from birdpy.rib.path import Attributes, Path
 from birdpy.rib.verdict import Accepted, Verdict
-from felixpy.model.addresses import Family, Prefix, family
+from felixpy.model.addresses import Address, Family, Prefix, family, host_prefix
 
 Judge = Callable[[Path], Verdict]
 Touched = set[Prefix]
@@ -34,13 +34,25 @@ class Sender:
     now: float = 0.0  # Unix seconds
 
 
+@dataclass(slots=True)
+class Count:
+    """How much of the table one session gave."""
+
+    prefixes: int = 0
+    accepted: int = 0  # paths
+
+
 class Rib:
-    """Paths by prefix and by (session, path id)."""
+    """Paths by prefix and by (session, path id).
+
+    There is no index by session: what needs one (a session that goes down, a changed filter) touches many prefixes
+    anyway, and walking 100,000 entries costs less than keeping the index did at every announcement.
+    """
 
     def __init__(self) -> None:
         self._held: dict[Prefix, tuple[Verdict, ...]] = {}  # mostly one: a tuple is a fifth of a dict
-        self._by_session: dict[str, set[Prefix]] = {}
-        self._accepted: dict[str, int] = {}
+        self._counts: dict[str, Count] = {}
+        self._lengths: dict[tuple[Family, int], int] = {}  # how many prefixes of each length there are
         self._stale: dict[str, set[tuple[Prefix, int]]] = {}
 
     def __len__(self) -> int:
@@ -58,12 +70,23 @@ class Rib:
         return [verdict.path for verdict in self._held.get(prefix, ()) if isinstance(verdict, Accepted)]
 
     def prefixes(self, session: str) -> frozenset[Prefix]:
-        """What one session told us."""
-        return frozenset(self._by_session.get(session, ()))
+        """What one session told us. Walks the table."""
+        return frozenset(
+            prefix for prefix, held in self._held.items() if any(v.received.session == session for v in held)
+        )
+
+    def covering(self, address: Address) -> Iterator[Prefix]:
+        """The prefixes here that contain `address`, the most specific first."""
+        kind = family(address)
+        for length in sorted((n for of, n in self._lengths if of == kind), reverse=True):
+            prefix = host_prefix(address).supernet(new_prefix=length)
+            if prefix in self._held:
+                yield prefix
 
     def counts(self, session: str) -> tuple[int, int]:
         """How many prefixes came from a session, and how many of its paths were accepted."""
-        return len(self._by_session.get(session, ())), self._accepted.get(session, 0)
+        count = self._counts.get(session)
+        return (count.prefixes, count.accepted) if count is not None else (0, 0)
 
     def stale(self, session: str) -> frozenset[tuple[Prefix, int]]:
         """The (prefix, path id) pairs kept for a restarting peer (RFC 4724) and not yet heard again."""
@@ -73,57 +96,59 @@ class Rib:
         """Take in one UPDATE. Withdrawals first: a prefix in both lists is reachable (RFC 4271 §4.3)."""
         session = sender.session
         touched = {gone.prefix for gone in update.withdrawn if self._drop(gone.prefix, (session.name, gone.path_id))}
-        known = self._by_session.setdefault(session.name, set())
+        count = self._counts.setdefault(session.name, Count())
         surplus = 0
         for reach in update.announced:
-            if reach.prefix not in known and len(known) >= session.max_prefix:
+            held = self._held.get(reach.prefix, ())
+            mine = [verdict for verdict in held if verdict.received.session == session.name]
+            if not mine and count.prefixes >= session.max_prefix:
                 surplus += 1
-            elif self._announced(reach, update.attributes, sender, judge):
-                touched.add(reach.prefix)
+                continue
+            before = next((verdict for verdict in mine if verdict.received.path_id == reach.path_id), None)
+            if before is not None and self._unchanged(before, reach, update.attributes, sender):
+                continue
+            self._place(judge(_path(reach, update.attributes, sender)), held, before, new=not mine)
+            touched.add(reach.prefix)
         return Applied(touched, surplus)
 
-    def _announced(self, reach: Reach, attributes: Attributes, sender: Sender, judge: Judge) -> bool:
-        session, prefix = sender.session, reach.prefix
-        before = self._find(prefix, (session.name, reach.path_id))
-        if before is not None:
-            marked = self._stale.get(session.name)
-            if marked:
-                marked.discard((prefix, reach.path_id))
-            received = before.received
-            same = received.next_hop == reach.next_hop and received.peer_id == sender.peer_id
-            if same and (received.attributes is attributes or received.attributes == attributes):
-                return False
-        path = Path(
-            prefix=prefix,
-            next_hop=reach.next_hop,
-            attributes=attributes,
-            session=session.name,
-            peer=session.address,
-            peer_id=sender.peer_id,
-            external=session.external,
-            path_id=reach.path_id,
-            since=sender.now,
+    def _unchanged(self, before: Verdict, reach: Reach, attributes: Attributes, sender: Sender) -> bool:
+        """Whether this was said already; either way it is not stale any more."""
+        marked = self._stale.get(sender.session.name)
+        if marked:
+            marked.discard((reach.prefix, reach.path_id))
+        received = before.received
+        return (
+            (received.attributes is attributes or received.attributes == attributes)
+            and received.next_hop == reach.next_hop
+            and received.peer_id == sender.peer_id
         )
-        self.put(judge(path))
-        return True
 
     def put(self, verdict: Verdict) -> None:
         """Hold `verdict` in place of what its session said before about the same prefix and path id."""
         received = verdict.received
-        prefix, key = received.prefix, received.key
-        others = tuple(v for v in self._held.get(prefix, ()) if v.received.key != key)
-        if len(others) < len(self._held.get(prefix, ())):
-            self._uncount(prefix, key)
-        self._held[prefix] = (*others, verdict)
-        self._by_session.setdefault(key[0], set()).add(prefix)
-        if isinstance(verdict, Accepted):
-            self._accepted[key[0]] = self._accepted.get(key[0], 0) + 1
+        held = self._held.get(received.prefix, ())
+        before = next((v for v in held if v.received.key == received.key), None)
+        self._place(verdict, held, before, new=not any(v.received.session == received.session for v in held))
+
+    def _place(self, verdict: Verdict, held: tuple[Verdict, ...], before: Verdict | None, *, new: bool) -> None:
+        """Put `verdict` where `before` was among `held`; `new` when its session has nothing there yet."""
+        received = verdict.received
+        if held:
+            self._held[received.prefix] = (*(v for v in held if v is not before), verdict)
+        else:
+            self._held[received.prefix] = (verdict,)
+            length = family(received.prefix), received.prefix.prefixlen
+            self._lengths[length] = self._lengths.get(length, 0) + 1
+        count = self._counts.setdefault(received.session, Count())
+        count.prefixes += new
+        count.accepted += isinstance(verdict, Accepted) - isinstance(before, Accepted)
 
     def replace_local(self, paths: Mapping[Prefix, Path], rule: str = "own") -> Touched:
         """Make `paths` all that we originate ourselves."""
-        touched = {p for p in self.prefixes(LOCAL) - paths.keys() if self._drop(p, (LOCAL, 0))}
+        gone = self.prefixes(LOCAL) - paths.keys() if self.counts(LOCAL)[0] else ()
+        touched = {prefix for prefix in gone if self._drop(prefix, (LOCAL, 0))}
         for prefix, path in paths.items():
-            before = self._find(prefix, path.key)
+            before = next((v for v in self.held(prefix) if v.received.key == path.key), None)
             if before is None or before.received != path:
                 self.put(Accepted(path, rule, path))
                 touched.add(prefix)
@@ -138,14 +163,13 @@ class Rib:
         twice = self._stale.pop(session, set())
         touched: Touched = set()
         marked: set[tuple[Prefix, int]] = set()
-        for prefix in self.prefixes(session):
-            for verdict in [v for v in self._held[prefix] if v.received.session == session]:
-                key = verdict.received.key
-                if family(prefix) in kept and (prefix, key[1]) not in twice:
-                    marked.add((prefix, key[1]))
-                else:
-                    self._drop(prefix, key)
-                    touched.add(prefix)
+        for received in self._received(session):
+            prefix, path_id = received.prefix, received.path_id
+            if family(prefix) in kept and (prefix, path_id) not in twice:
+                marked.add((prefix, path_id))
+            else:
+                self._drop(prefix, received.key)
+                touched.add(prefix)
         if marked:
             self._stale[session] = marked
         return touched
@@ -172,29 +196,43 @@ class Rib:
                         touched.add(prefix)
         return touched
 
-    def _find(self, prefix: Prefix, key: tuple[str, int]) -> Verdict | None:
-        for verdict in self._held.get(prefix, ()):
-            if verdict.received.key == key:
-                return verdict
-        return None
+    def _received(self, session: str) -> list[Path]:
+        """Every path of one session, as it was sent."""
+        return [v.received for held in self._held.values() for v in held if v.received.session == session]
 
     def _drop(self, prefix: Prefix, key: tuple[str, int]) -> bool:
-        before = self._held.get(prefix, ())
-        after = tuple(verdict for verdict in before if verdict.received.key != key)
-        if len(after) == len(before):
+        held = self._held.get(prefix, ())
+        gone = next((verdict for verdict in held if verdict.received.key == key), None)
+        if gone is None:
             return False
-        self._uncount(prefix, key)
-        if after:
-            self._held[prefix] = after
+        left = tuple(verdict for verdict in held if verdict is not gone)
+        if left:
+            self._held[prefix] = left
         else:
             del self._held[prefix]
-        if not any(verdict.received.session == key[0] for verdict in after):
-            self._by_session[key[0]].discard(prefix)
+            length = family(prefix), prefix.prefixlen
+            self._lengths[length] -= 1
+            if not self._lengths[length]:
+                del self._lengths[length]
+        count = self._counts[key[0]]
+        count.prefixes -= not any(verdict.received.session == key[0] for verdict in left)
+        count.accepted -= isinstance(gone, Accepted)
         marked = self._stale.get(key[0])
         if marked:
             marked.discard((prefix, key[1]))
         return True
 
-    def _uncount(self, prefix: Prefix, key: tuple[str, int]) -> None:
-        if isinstance(self._find(prefix, key), Accepted):
-            self._accepted[key[0]] -= 1
+
+def _path(reach: Reach, attributes: Attributes, sender: Sender) -> Path:
+    session = sender.session
+    return Path(
+        prefix=reach.prefix,
+        next_hop=reach.next_hop,
+        attributes=attributes,
+        session=session.name,
+        peer=session.address,
+        peer_id=sender.peer_id,
+        external=session.external,
+        path_id=reach.path_id,
+        since=sender.now,
+    )
