@@ -222,3 +222,15 @@ def test_without_the_guard_the_hostile_prefixes_would_come_in() -> None:
     hostile = [case for case in REFUSALS if case.reason in ("own block, or covering it", "inside an own block")]
     assert hostile
     assert all(isinstance(judge(case.path, case.session, open_house), Accepted) for case in hostile)
+
+
+def test_many_different_attributes_do_not_fill_the_memory_and_are_judged_right() -> None:
+    decide = judgement(MESH, AROUND)
+    odd = [path(f"10.70.{n}.0/26", attributes=attributes(n + 1, 64512 if n % 2 else n + 7)) for n in range(200)]
+    assert [isinstance(decide(one), Rejected) for one in odd] == [bool(n % 2) for n in range(200)]
+
+
+def test_by_default_nobody_borrowed_anything() -> None:
+    around = surroundings(speaker(MESH), {}, HERE, Own((ip_network("10.65.0.0/26"),)))
+    verdict = judge(path("10.65.0.7/32"), session(cluster_node="n2"), around)
+    assert isinstance(verdict, Rejected) and "IPAM gives it to nobody" in verdict.detail

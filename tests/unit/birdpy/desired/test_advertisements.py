@@ -1,0 +1,96 @@
+"""What each peer should hear."""
+
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from birdpy.desired.advertisements import UNPROGRAMMED, advertisements, groups, verdict_of
+from birdpy.policy.exports import Announced, ExportRules, Withheld
+from birdpy.rib.advertisement import AdvertisementKey
+from birdpy.rib.best_path import Choice
+from birdpy.rib.path import Path
+from birdpy.rib.prefixes import PrefixMap
+from felixpy.model.addresses import Prefix
+from tests.unit.birdpy.builders import attributes, external, path, session, speaker
+
+MESH, OTHER, TOR = session("10.0.0.2"), session("10.0.0.3"), external()
+BLOCK, THEIRS = ip_network("10.65.0.0/26"), ip_network("10.65.1.0/26")
+RULES = ExportRules(
+    speaker(MESH, OTHER, TOR), blocks=PrefixMap({BLOCK: "b"}), pools=PrefixMap({ip_network("10.65.0.0/16"): "pods"})
+)
+
+
+def own(prefix: str = "10.65.0.0/26", **fields: Any) -> Path:
+    return path(prefix, None, **{"source": "local", "session": "", "peer": None, "peer_id": 0, **fields})
+
+
+def choices(*paths: Path) -> dict[Prefix, Choice]:
+    return {p.prefix: Choice(p, "only path", (p,)) for p in paths}
+
+
+def told(chosen: dict[Prefix, Choice], *over: Any, programmed: Any = (BLOCK,)) -> dict[str, set[str]]:
+    """Prefix -> the peers that hear of it."""
+    heard: dict[str, set[str]] = {}
+    for key, one in advertisements(chosen, chosen, over, RULES, programmed).items():
+        assert one.key == key
+        heard.setdefault(str(key.prefix), set()).add(str(key.peer))
+    return heard
+
+
+def test_an_own_block_is_told_to_all() -> None:
+    assert told(choices(own()), MESH, OTHER, TOR) == {str(BLOCK): {"10.0.0.2", "10.0.0.3", "10.0.0.9"}}
+
+
+def test_another_nodes_block_goes_outside_only() -> None:
+    assert told(choices(path()), MESH, OTHER, TOR) == {str(THEIRS): {"10.0.0.9"}}
+
+
+def test_a_block_waits_until_its_blackhole_was_read_back() -> None:
+    assert told(choices(own()), MESH, programmed=()) == {}
+    assert verdict_of(own(), MESH, RULES, ()) == Withheld(UNPROGRAMMED)
+    assert isinstance(verdict_of(own(), MESH, RULES, {BLOCK}), Announced)
+
+
+def test_what_needs_no_blackhole_does_not_wait() -> None:
+    assert told(choices(own("10.65.9.9/32")), MESH, programmed=()) == {"10.65.9.9/32": {"10.0.0.2"}}
+    service = replace(own("10.65.128.0/24"), source="static")
+    assert told(choices(service), MESH, programmed=()) == {"10.65.128.0/24": {"10.0.0.2"}}
+
+
+def test_the_sender_of_a_group_hears_nothing_and_the_others_do() -> None:
+    first = external("10.0.0.8", 65001)
+    chosen = choices(path(session=first.name, peer=first.address, external=True, attributes=attributes(65001)))
+    assert told(chosen, first, TOR) == {str(THEIRS): {"10.0.0.9"}}
+    assert told(chosen, first) == {}
+
+
+def test_the_sender_may_be_any_of_its_group() -> None:
+    chosen = choices(path(session=TOR.name, peer=TOR.address, external=True, attributes=attributes(65001)))
+    assert told(chosen, external("10.0.0.8", 65001), TOR) == {str(THEIRS): {"10.0.0.8"}}
+
+
+def test_a_prefix_without_a_choice_is_withdrawn_by_being_absent() -> None:
+    assert advertisements([THEIRS], {}, [TOR], RULES, ()) == {}
+
+
+def test_the_prefixes_that_changed_give_their_part_of_the_whole() -> None:
+    chosen = choices(own(), path(), path("10.65.2.0/26"))
+    whole = advertisements(chosen, chosen, [MESH, TOR], RULES, (BLOCK,))
+    part = advertisements([THEIRS], chosen, [MESH, TOR], RULES, (BLOCK,))
+    assert part == {key: one for key, one in whole.items() if key.prefix == THEIRS}
+    assert set(part) == {AdvertisementKey(ip_address("10.0.0.9"), THEIRS)}
+
+
+def test_equal_sessions_are_one_group() -> None:
+    client = replace(OTHER, route_reflector_client=True)
+    assert groups([MESH, TOR, OTHER]) == [(MESH, OTHER), (TOR,)]
+    assert groups([MESH, client]) == [(MESH,), (client,)]
+
+
+def test_an_announcement_knows_where_it_comes_from() -> None:
+    chosen = choices(own(), path())
+    found = {str(k.prefix): a.origin for k, a in advertisements(chosen, chosen, [TOR], RULES, (BLOCK,)).items()}
+    mine, theirs = found[str(BLOCK)], found[str(THEIRS)]
+    assert mine is not None and theirs is not None
+    assert (mine.kind, mine.name, mine.rule) == ("block", str(BLOCK), "own block 10.65.0.0/26")
+    assert (theirs.kind, theirs.name, theirs.rule) == ("peer", "Node_10_0_0_2", "pool pods")
