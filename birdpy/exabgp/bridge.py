@@ -12,15 +12,25 @@ It ends when either side goes away: with ExaBGP or birdpy gone there is nothing 
 import os
 import select
 from collections import deque
+from collections.abc import Iterable
 
 LIMIT_BYTES = 64 << 20  # about 100,000 UPDATEs of one prefix each
 CHUNK = 1 << 18
 COMMANDS_LIMIT = 1 << 20  # bytes of commands taken from birdpy ahead of ExaBGP
+OVERFLOW = b"overflow "
 
 
-def is_droppable(line: bytes) -> bool:
-    """Whether `line` tells of routes only, which can be asked for again."""
-    return b'"type": "update"' in line and b'"eor"' not in line
+def without_updates(lines: Iterable[bytes]) -> list[bytes]:
+    """`lines` without those that tell of routes only, which can be asked for again; first how many these were."""
+    kept, dropped = [], 0
+    for line in lines:
+        if line.startswith(OVERFLOW) and line[len(OVERFLOW) :].isdigit():
+            dropped += int(line[len(OVERFLOW) :])
+        elif b'"type": "update"' in line and b'"eor"' not in line:
+            dropped += 1
+        else:
+            kept.append(line)
+    return [OVERFLOW + b"%d" % dropped, *kept] if dropped else kept
 
 
 class Backlog:
@@ -64,9 +74,7 @@ class Backlog:
     def _drop(self) -> None:
         *lines, rest = b"".join(self._chunks).split(b"\n")
         head = [lines.pop(0)] if self._started and lines else []  # the reader has its beginning
-        kept = [line for line in lines if not is_droppable(line)]
-        told = [b"overflow %d" % (len(lines) - len(kept))] if len(kept) < len(lines) else []
-        text = b"\n".join([*head, *told, *kept, rest])
+        text = b"\n".join([*head, *without_updates(lines), rest])
         self._chunks = deque([text]) if text else deque()
         self._size = len(text)
 

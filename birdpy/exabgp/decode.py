@@ -41,8 +41,8 @@ NO_AS_PATH = "no as path"
 CONFEDERATION = "confederation segment in the as path"
 TREAT_AS_WITHDRAW = "treat-as-withdraw"
 
-ATTRIBUTES_KEPT = 20_000  # distinct attribute texts remembered; a full table has about so many paths in use
-PREFIXES_KEPT = 100_000
+ATTRIBUTES_KEPT = 5_000  # distinct attribute texts remembered, at 1.5 kB each
+PREFIXES_KEPT = 20_000  # at 0.5 kB each
 
 _FAMILIES: dict[str, Family] = {"ipv4 unicast": 4, "ipv6 unicast": 6, "ipv4/unicast": 4, "ipv6/unicast": 6}
 _ORIGINS = {"igp": OriginCode.IGP, "egp": OriginCode.EGP, "incomplete": OriginCode.INCOMPLETE}

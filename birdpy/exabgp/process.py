@@ -144,7 +144,7 @@ class Process:
             return
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            if line.startswith((b"{", b"overflow ")):
+            if line.startswith((b"{", bridge.OVERFLOW)):
                 self.lines.append(line)
                 self._waiting += len(line)
             else:
@@ -156,9 +156,7 @@ class Process:
 
     def _drop(self) -> None:
         """Nobody takes the lines: drop the UPDATEs, as the bridge does."""
-        kept = [line for line in self.lines if not bridge.is_droppable(line)]
-        told = b"overflow %d" % (len(self.lines) - len(kept))
-        self.lines = deque([told, *kept])
+        self.lines = deque(bridge.without_updates(self.lines))
         self._waiting = sum(map(len, self.lines))
 
     def _write(self, data: bytes) -> None:

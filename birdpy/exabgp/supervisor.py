@@ -33,6 +33,7 @@ from felixpy.model.errors import Trouble, Unreachable
 
 BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 SETTLED_S = 60.0  # a life this long starts the back-off anew
+PING_S = 30.0  # of silence, before ExaBGP is asked whether it still turns
 ANYWHERE: tuple[Address, ...] = (ip_address("0.0.0.0"), ip_address("::"))  # noqa: S104 - every address of this node
 
 
@@ -110,7 +111,7 @@ class ExaBGP:
             except Trouble as trouble:
                 self._say(str(trouble))
                 process = None
-            while process is not None and (lines := await process.batch()):
+            while process is not None and (lines := await _batch(process)):
                 if events := list(self._events(lines)):
                     yield events
             if self._is_closed():
@@ -195,6 +196,19 @@ class ExaBGP:
 
     def _lost(self) -> list[Address]:
         return [address for address in list(self.advertised.sessions()) if self.advertised.session_down(address)]
+
+
+async def _batch(process: Process) -> list[bytes]:
+    """The next lines. An ExaBGP that hangs says nothing and holds its port for ever: silence is asked about, and
+    one that does not answer is ended by `Commands`.
+    """
+    while True:
+        try:
+            async with asyncio.timeout(PING_S):
+                return await process.batch()
+        except TimeoutError:
+            with contextlib.suppress(Unreachable):
+                await process.commands.alone("#")  # a comment: answered, and nothing else
 
 
 def _listening(speaker: Speaker | None) -> tuple[tuple[Address, ...], int]:

@@ -83,11 +83,14 @@ class Node:
     def __init__(self, exabgp: ExaBGP) -> None:
         self.exabgp = exabgp
         self.events: list[Event] = []
+        self.awake = asyncio.Event()  # cleared: events are not taken
+        self.awake.set()
 
     async def follow(self) -> None:
         """Collect events until the supervisor is closed."""
         async for batch in self.exabgp.events():
             self.events += batch
+            await self.awake.wait()
 
     async def configure(self, *sessions: Session) -> Mapping[str, str]:
         """Bring ExaBGP to `sessions`."""

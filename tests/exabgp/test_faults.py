@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from birdpy.exabgp import bridge
 from birdpy.rib.events import Down, Overflow, Refresh, Up, Update
 from tests.exabgp.node import ADDRESSES, Node, children, node, run, session, until
 from tests.speakers import RawSpeaker, attribute, needs_root, network, raw
@@ -208,3 +209,25 @@ def test_a_bridge_that_does_not_drain_would_cost_the_session(tmp_path: Path) -> 
         assert len(came) < 3
 
     against_raw(tmp_path, body, hold_time_s=3)
+
+
+def test_lines_that_nobody_takes_are_dropped_and_the_session_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop turns here, but the router does not take its events: birdpy's own bound."""
+    monkeypatch.setattr(bridge, "LIMIT_BYTES", 500_000)
+
+    async def body(ours: Node, peer: RawSpeaker) -> None:
+        ours.awake.clear()
+        await asyncio.get_running_loop().run_in_executor(None, flood, peer, 1.0)
+        ours.awake.set()
+        await until(lambda: lost(ours) + sum(isinstance(each, Update) for each in ours.events) >= COUNT)
+        assert 0 < lost(ours) < COUNT
+        assert ours.exabgp.advertised.sessions() and ours.count(Down) == 0
+
+    against_raw(tmp_path, body)
+
+
+def lost(ours: Node) -> int:
+    """How many UPDATE lines were dropped."""
+    return sum(each.dropped for each in ours.events if isinstance(each, Overflow))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from birdpy.exabgp import orphan
+from birdpy.exabgp import commands, orphan, supervisor
 from birdpy.rib.events import Down, Up
 from tests.exabgp.node import (
     ADDRESSES,
@@ -273,3 +273,35 @@ def test_where_no_other_user_can_be_had_it_still_loses_its_capabilities(tmp_path
     command = [*start, sys.executable, "-c", RESTRICTED.format(folder=str(tmp_path))]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert "listening as uid 0" in done.stdout, done.stderr
+
+
+def test_an_exabgp_that_hangs_is_ended_and_restarted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "PING_S", 0.3)
+    monkeypatch.setattr(commands, "ANSWER_WITHIN_S", 1.0)
+
+    async def body() -> None:
+        async with node(tmp_path, session()) as ours:
+            await settled(ours, peer)
+            await asyncio.sleep(2)
+            assert ours.exabgp.restarts == 0, "silence alone is no fault"
+            assert ours.exabgp.pid is not None
+            os.kill(ours.exabgp.pid, signal.SIGSTOP)
+            await until(lambda: ours.count(Up) == 2)
+            assert peer.route("10.65.0.0/26")
+
+    with network(*ADDRESSES), bird(tmp_path / "bird", bird_config()) as peer:
+        run(body)
+
+
+def test_an_address_that_is_not_there_is_named_and_taken_when_it_comes(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with node(tmp_path, session()) as ours:
+            await until(
+                lambda: "10.0.0.1:179" in str(ours.exabgp.trouble) and "invalid address" in str(ours.exabgp.trouble)
+            )
+            subprocess.run(["ip", "address", "add", "10.0.0.1/32", "dev", "lo"], check=True)
+            await ours.up()
+            assert ours.exabgp.trouble is None
+
+    with network(*ADDRESSES[1:]), bird(tmp_path / "bird", bird_config()):
+        run(body)
