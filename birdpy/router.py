@@ -107,6 +107,7 @@ class Router:
             made = orders(snapshot, self.parts.node, self.settings.metric, self._speaker_settings)
             self.story.problems(made.problems, snapshot.problems)
             self.remarks.unknown(snapshot)
+            self.remarks.cross(snapshot)
             if not self._begun.is_set():
                 self.parts.watch.look(self.state)
             self.state.take(made, self.now())

@@ -4,10 +4,23 @@ Each once. A typo such as `natOutgoin` in a file edited by hand would otherwise 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from felixpy.daemon.logs import Log
-from felixpy.model.resources import KINDS, Spec
+from felixpy.model.resources import (
+    KINDS,
+    BGPConfiguration,
+    BGPFilter,
+    BGPPeer,
+    FelixConfiguration,
+    IPPool,
+    Node,
+    Spec,
+)
+from felixpy.model.resources.cross import CrossProblem, cross_problems
 from felixpy.model.snapshot import Objects, Snapshot
+
+RELATED: tuple[type[Spec], ...] = (IPPool, Node, BGPPeer, BGPFilter, BGPConfiguration, FelixConfiguration)  # few each
 
 
 class Remarks:
@@ -18,6 +31,8 @@ class Remarks:
         self._looked: Mapping[type[Spec], Objects] = {}
         self._unknown: dict[tuple[type[Spec], str], tuple[str, ...]] = {}
         self._broken: frozenset[str] = frozenset()
+        self._related: Mapping[type[Spec], Objects] = {}
+        self._cross: frozenset[CrossProblem] = frozenset()
 
     def unknown(self, snapshot: Snapshot) -> None:
         """Name the fields that are not known, of objects that are new or have others than before."""
@@ -40,3 +55,18 @@ class Remarks:
             error = now[text]
             self._log.warning("resource not used", where=error.where, field=error.field, reason=error.reason)
         self._broken = frozenset(now)
+
+    def cross(self, snapshot: Snapshot) -> None:
+        """Name objects that contradict each other, such as two nodes with one address, which `apply` would refuse.
+
+        Looked for only when an object changed that can. Notes about what has no effect are left to `apply`.
+        """
+        related = {kind: snapshot.kinds[kind] for kind in RELATED if kind in snapshot.kinds}
+        if related.keys() == self._related.keys() and all(related[k] is self._related[k] for k in related):
+            return
+        self._related = related
+        now = frozenset(problem for problem in cross_problems(replace(snapshot, kinds=related)) if problem.fatal)
+        for problem in sorted(now - self._cross, key=lambda it: (it.kind.__name__, it.name)):
+            where = f"{KINDS[problem.kind].name}/{problem.name}"
+            self._log.warning("resources contradicted", resource=where, field=problem.field, reason=problem.reason)
+        self._cross = now

@@ -54,7 +54,7 @@ def _lab_store(lab: str) -> Path:
 def _parse(text: str, origin: str) -> DocumentStore:
     scheme, _, rest = text.partition(":")
     if scheme == "files" and rest:
-        return FilesDatastore(Path(rest))
+        return FilesDatastore(Path(rest).expanduser())
     if scheme == "kubernetes":
         raise Usage(f"{origin}: the Kubernetes datastore is not built yet; use --datastore files:DIR")
     raise Usage(f"{origin}: {text!r} is not {FORMS}")

@@ -6,7 +6,7 @@ from typing import Any
 
 from felixpy.daemon.remarks import Remarks
 from felixpy.model.errors import InvalidResource
-from felixpy.model.resources import IPPool, Metadata, Resource
+from felixpy.model.resources import IPPool, Metadata, Node, Resource
 from felixpy.model.snapshot import Broken, Gone, Put, Snapshot
 
 POOL = Resource(Metadata("p"), IPPool(cidr=ip_network("10.65.0.0/16"), block_size=26), unknown=("spec.natOutgoin",))
@@ -44,3 +44,15 @@ def test_a_broken_object_is_named_once_and_again_when_it_breaks_anew() -> None:
     for snapshot in (broken, broken, broken.after(Gone(IPPool, "p")), broken):
         remarks.broken(snapshot)
     assert log.lines == [("resource not used", {"where": "p.yaml", "field": "spec.cidr", "reason": "is wrong"})] * 2
+
+
+def test_two_pools_that_overlap_are_named_once() -> None:
+    log = Lines()
+    remarks = Remarks(log)
+    other = replace(POOL, meta=Metadata("q"))
+    both = Snapshot().after(Put(IPPool, POOL)).after(Put(IPPool, other))
+    for snapshot in (both, both, both.after(Put(Node, Resource(Metadata("n1"), Node())))):
+        remarks.cross(snapshot)
+    ((event, fields),) = log.lines
+    assert event == "resources contradicted"
+    assert fields["resource"] == "IPPool/q" and "IPPool/p" in fields["reason"]
