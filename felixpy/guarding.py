@@ -15,7 +15,7 @@ def wanted_guard(agent: Agent) -> guard.Guard | None:
     served = agent.state.endpoints.served
     if not agent.here.ipv6 or not any(family(address) == 6 for it in served for address in it.addresses):
         return None
-    return guard.Guard(agent.here.prefixes[0], frozenset(it.device for it in served if it.spoofs))
+    return guard.Guard(agent.here.prefixes, frozenset(it.device for it in served if it.spoofs))
 
 
 async def keep_guard(agent: Agent) -> None:
@@ -28,7 +28,9 @@ async def keep_guard(agent: Agent) -> None:
             try:
                 if await guard.read() != wanted:
                     await guard.write(wanted)
-                    agent.around.log.info("source check written", prefix=wanted.prefix, exempt=sorted(wanted.exempt))
+                    agent.around.log.info(
+                        "source check written", prefixes=wanted.prefixes, exempt=sorted(wanted.exempt)
+                    )
                 agent.conditions.pop("SourceCheckMissing", None)
             except (Refused, Unreachable) as error:
                 wait_s = RETRY_S

@@ -7,8 +7,8 @@ without a word, so following route events alone would go astray.
 from collections.abc import Collection, Iterator
 
 from felixpy.kernel.events import KernelEvent, LinkChanged, Lost, RouteChanged
-from felixpy.kernel.netlink import Netlink, dumped
-from felixpy.kernel.route_dump import dump_routes, name_of
+from felixpy.kernel.netlink import Netlink
+from felixpy.kernel.route_dump import bodies, dump_routes, name_of
 from felixpy.kernel.route_message import NameOf, ways
 from felixpy.kernel.rtnetlink import (
     AF_INET,
@@ -17,7 +17,6 @@ from felixpy.kernel.rtnetlink import (
     RTA_DST,
     RTA_PRIORITY,
     RTM_F_CLONED,
-    RTM_NEWROUTE,
     RTN_BLACKHOLE,
     RTN_PROHIBIT,
     RTN_UNICAST,
@@ -46,8 +45,8 @@ def read_connected(netlink: Netlink, ours: Collection[int] = ()) -> ConnectedRou
 
     found: list[ConnectedRoute] = []
     for family in (AF_INET, AF_INET6):
-        for body in dumped(dump_routes(netlink, family, table=MAIN_TABLE), RTM_NEWROUTE):
-            if body[PROTOCOL_AT] not in skip:
+        for chunk in dump_routes(netlink, family, table=MAIN_TABLE):
+            for body in [body for body in bodies(chunk) if body[PROTOCOL_AT] not in skip]:
                 found += _decoded(body, name)
     return ConnectedRoutes.of(found)
 

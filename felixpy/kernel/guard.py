@@ -6,54 +6,23 @@ written whole in one transaction and removed whole; nobody else's table is ever 
 
 import asyncio
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from felixpy.model.errors import Refused, Unreachable
 from felixpy.model.routes import Device
-from felixpy.reconcile.plan import Plan
 
-TABLE = "felixpy_guard"
+TABLE, FAMILY = "felixpy_guard", "ip6"
 TIMEOUT_S = 10
-FAMILY = "ip6"
-MARK = "pods send from their own addresses"
+MARK = "pods send from their own addresses: "  # the rule's comment, with the prefix behind it
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What is checked: everything from devices that begin with `prefix`, but for `exempt`.
+    """What is checked: everything from devices whose names begin with one of `prefixes`, but for `exempt`."""
 
-    A pod whose allowedSourcePrefixes let it send from elsewhere is exempt.
-    """
-
-    prefix: str = "cali"
-    exempt: frozenset[Device] = frozenset()
-
-
-KEY = f"nftables table {FAMILY} {TABLE}"
-
-
-class KernelGuard:
-    """The guard as a Table of one row, under `KEY`."""
-
-    async def read(self) -> Mapping[str, Guard]:
-        """The guard in force, or nothing."""
-        found = await read()
-        return {} if found is None else {KEY: found}
-
-    async def apply(self, plan: Plan[str, Guard]) -> Mapping[str, Refused]:
-        """Write or remove it."""
-        try:
-            for guard in plan.write.values():
-                await write(guard)
-            if plan.erase:
-                await remove()
-        except Refused as refused:
-            return {KEY: refused}
-        except ValueError as error:
-            return {KEY: Refused(KEY, str(error))}
-        return {}
+    prefixes: tuple[str, ...] = ("cali",)
+    exempt: frozenset[Device] = frozenset()  # their pods may send from elsewhere (allowedSourcePrefixes)
 
 
 async def read() -> Guard | None:
@@ -70,18 +39,18 @@ async def read() -> Guard | None:
     chains = [item["chain"] for item in found if "chain" in item]
     rules = [item["rule"] for item in found if "rule" in item]
     elements = [item["set"].get("elem", []) for item in found if "set" in item]
-    whole = [chain.get("hook") for chain in chains] == ["prerouting"] and len(rules) == 1 and len(elements) == 1
-    if not whole or not rules[0].get("comment", "").startswith(MARK):
+    prefixes = tuple(rule.get("comment", "").removeprefix(MARK) for rule in rules)
+    hooks = [chain.get("hook") for chain in chains]
+    if hooks != ["prerouting"] or len(elements) != 1 or not all(r.get("comment", "").startswith(MARK) for r in rules):
         return None
-    prefix = rules[0]["comment"].removeprefix(MARK).strip(" ()*")
-    return Guard(prefix, frozenset(map(Device, elements[0])))
+    return Guard(prefixes, frozenset(map(Device, elements[0]))) if prefixes else None
 
 
 async def write(guard: Guard) -> None:
     """Put the guard into force, in place of whatever our table held. Refused with nft's words."""
     code, _, err = await _nft("-f", "-", given=script(guard))
     if code:
-        raise Refused(KEY, err.strip() or f"nft ended with {code}")
+        raise Refused(f"nftables table {FAMILY} {TABLE}", err.strip() or f"nft ended with {code}")
 
 
 async def remove() -> None:
@@ -95,11 +64,13 @@ def script(guard: Guard) -> str:
     A packet from `::` (duplicate address detection) is never forwarded and may pass. ValueError for a name that is
     no interface name.
     """
-    for name in (guard.prefix, *guard.exempt):
+    for name in (*guard.prefixes, *guard.exempt):
         if not name or len(name) > 15 or not all(c.isascii() and (c.isalnum() or c in "_.-") for c in name):
             raise ValueError(f"{name!r} is no interface name that nftables takes")
     elements = ", ".join(f'"{name}"' for name in sorted(guard.exempt))
     members = f"elements = {{ {elements} }}" if elements else ""
+    check = "iifname != @exempt ip6 saddr != :: fib saddr . iif oif missing counter drop"
+    rules = "\n        ".join(f'iifname "{name}*" {check} comment "{MARK}{name}"' for name in guard.prefixes)
     return f"""\
 table {FAMILY} {TABLE}
 delete table {FAMILY} {TABLE}
@@ -110,8 +81,7 @@ table {FAMILY} {TABLE} {{
     }}
     chain source {{
         type filter hook prerouting priority raw; policy accept;
-        iifname "{guard.prefix}*" iifname != @exempt ip6 saddr != :: fib saddr . iif oif missing counter drop \
-comment "{MARK} ({guard.prefix}*)"
+        {rules}
     }}
 }}
 """

@@ -65,9 +65,9 @@ class RouteDump:
         now: dict[bytes, Found | None] = {}
         come: list[Found] = []
         for chunk in chunks:
-            bodies = _bodies(chunk)
-            now.update(zip(bodies, map(before.get, bodies), strict=True))
-            for body in bodies:
+            found_in = bodies(chunk)
+            now.update(zip(found_in, map(before.get, found_in), strict=True))
+            for body in found_in:
                 if now[body] is None and body not in before:
                     found = now[body] = decode(body, self._name)
                     if found is not None:
@@ -83,7 +83,7 @@ class RouteDump:
         return self._names[index]
 
 
-def _bodies(chunk: bytes) -> list[bytes]:
+def bodies(chunk: bytes) -> list[bytes]:
     """The bodies of the route messages in one datagram; at the speed of C where all have one length, as most do."""
     (size,) = U32.unpack_from(chunk)
     count = len(chunk) // size if size >= HEADER.size and not size % 4 else 0

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from felixpy.kernel.guard import KEY, Guard, KernelGuard
 from felixpy.kernel.macs import KernelMacs
 from felixpy.kernel.memory import MemoryTable
 from felixpy.kernel.neighbours import KernelNeighbours
@@ -140,9 +139,6 @@ CASES: dict[str, Callable[[], Case]] = {
         neighbours(MACS[1]),
         BAD_NEIGHBOURS,
     ),
-    "guard": lambda: Case(
-        KernelGuard, {KEY: Guard()}, {KEY: Guard("veth", frozenset([Device("veth0")]))}, {KEY: Guard("no name")}
-    ),
     "sysctls": lambda: Case(KernelSysctls, sysctls("1"), sysctls("0"), BAD_SYSCTLS, erasable=False),
     "macs": lambda: Case(
         lambda: KernelMacs(lambda device: device in (V0, V1)),
@@ -225,9 +221,6 @@ def test_erasing_leaves_nothing_and_erasing_again_succeeds(case: Case) -> None:
 def test_one_refused_key_stops_none_of_the_others(case: Case) -> None:
     table = case.make()
     wanted = {**dict(list(case.rows.items())[:1]), **case.bad, **dict(list(case.rows.items())[1:])}
-    if set(case.bad) <= set(case.rows):  # a table of one row
-        assert set(settled(table, case.bad)) == set(case.bad)
-        return
     refused = settled(table, wanted)
     assert set(refused) == set(case.bad)
     assert all(error.reason for error in refused.values())

@@ -78,7 +78,7 @@ def test_a_pod_sends_from_its_own_address_and_from_no_other(netns: Namespace) ->
 
 def test_the_guard_reads_back_as_written_twice_or_once(netns: Namespace) -> None:
     assert run(guard.read()) is None
-    for wanted in (Guard(), Guard("veth", frozenset([Device("veth0"), Device("veth1.7")])), Guard()):
+    for wanted in (Guard(), Guard(("veth", "tap"), frozenset([Device("veth0"), Device("veth1.7")])), Guard()):
         run(guard.write(wanted))
         run(guard.write(wanted))
         assert run(guard.read()) == wanted
@@ -105,7 +105,7 @@ def test_a_name_that_could_be_a_command_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="interface name"):
         guard.script(Guard(exempt=frozenset([Device(name)])))
     with pytest.raises(ValueError, match="interface name"):
-        guard.script(Guard(name))
+        guard.script(Guard((name,)))
 
 
 def test_without_nft_it_says_what_is_missing(netns: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
