@@ -15,14 +15,14 @@ from felixpy.model.resources import KINDS, BGPConfiguration, Kind, Metadata, Res
 from felixpy.model.selectors import matches
 from felixpy.show.kinds import Item, columns, masked
 from felixpy.show.options import datastore_options
-from felixpy.show.output import clean, emit, output_option
+from felixpy.show.output import clean, emit, escaped, output_option
 
 T = TypeVar("T")
 
 
 def say(text: str) -> None:
     """Everything but the result goes to stderr."""
-    click.echo(clean(text) if len(text) < 100 else text, err=True)
+    click.echo(escaped(text), err=True)
 
 
 def complete_kind(_context: click.Context, _parameter: click.Parameter, start: str) -> list[str]:

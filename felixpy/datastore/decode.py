@@ -59,7 +59,7 @@ def decode_as(kind: Kind, document: Mapping[str, Any], where: str, strict: bool 
     where = f"{where}: {kind.name}/{str(raw_name)[:64]}" if raw_name else f"{where}: {kind.name}"
     meta = decode_metadata(document.get("metadata"), kind, where)
     raw, path = spec_of(kind, document, where)
-    unknown = [key for key in document if key not in (*ENVELOPE, "spec", "status")]
+    unknown = [key[:64] for key in document if key not in (*ENVELOPE, "spec", "status")]
     tidied = tidy(raw, kind.spec, path, unknown)
     unknown = [path for path in unknown if not _foreign(kind, path)]
     if strict and unknown:

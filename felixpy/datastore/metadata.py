@@ -91,5 +91,5 @@ def _texts(raw: Mapping[str, Any], field: str, where: str) -> dict[str, str]:
             fix = (
                 f"write it in quotes, '{str(value).lower()}'" if isinstance(value, bool | int | float) else "missing"
             )
-            raise InvalidResource(where, f"metadata.{field}.{key}", f"must be text: {fix}")
+            raise InvalidResource(where, f"metadata.{field}.{key[:64]}", f"must be text: {fix}")
     return dict(texts)

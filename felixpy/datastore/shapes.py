@@ -50,7 +50,7 @@ def tidy(raw: Mapping[str, Any], struct: type[msgspec.Struct], path: str, unknow
     for key, value in raw.items():
         shape = known.get(key)
         if shape is None:
-            unknown.append(f"{path}{key}")
+            unknown.append(f"{path}{key[:64]}")
         elif value is None or (value == "" and shape.is_scalar):
             continue
         elif shape.struct is None:

@@ -17,6 +17,7 @@ else:
     from ipaddress import _BaseNetwork as Prefix
 
 Family = Literal[4, 6]
+LONGEST = 128  # characters; an IPv6 prefix with a zone has fewer
 
 
 class Asn(int):
@@ -27,6 +28,7 @@ def parse_address(text: object) -> Address:
     """The address that `text` spells; ValueError with the reason when it spells none."""
     if not isinstance(text, str):
         raise ValueError(f"an address is text, not {text!r}")
+    _bound(text)
     return ip_address(text.strip())
 
 
@@ -34,6 +36,7 @@ def parse_prefix(text: object) -> Prefix:
     """The prefix that `text` spells, e.g. `10.65.0.0/26`; ValueError when host bits are set or it is none."""
     if not isinstance(text, str):
         raise ValueError(f"a prefix is text, not {text!r}")
+    _bound(text)
     _, slash, length = text.strip().partition("/")
     if slash and not (length.isascii() and length.isdecimal()):  # the library would take a netmask as well
         raise ValueError(f"{text!r} is not a prefix: write its length in bits, as in 10.65.0.0/16")
@@ -47,6 +50,8 @@ def parse_asn(value: object) -> Asn:
     """
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError(f"an AS number is an integer or quoted text, not {value!r}")
+    if isinstance(value, str):
+        _bound(value)
     if isinstance(value, str) and "." in value:
         high, _, low = value.partition(".")
         if not (_digits(high) and _digits(low) and int(high) < 65536 and int(low) < 65536):
@@ -59,6 +64,12 @@ def parse_asn(value: object) -> Asn:
     if not 1 <= number <= 0xFFFFFFFF:
         raise ValueError(f"AS {number} is outside 1..4294967295")
     return Asn(number)
+
+
+def _bound(text: str) -> None:
+    """Messages show what they refuse: it must not fill a screen or a log."""
+    if len(text) > LONGEST:
+        raise ValueError(f"has {len(text)} characters, no address or AS number has as many")
 
 
 def _digits(text: str) -> bool:

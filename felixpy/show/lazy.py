@@ -72,12 +72,19 @@ def run(group: click.Group, program: str) -> None:
     except click.Abort:
         code = 130
     except Usage as error:
-        print(f"{program}: {error}", file=sys.stderr)  # noqa: T201 - the one place that reports trouble
+        _report(program, error)
         code = 2
     except Trouble as error:
-        print(f"{program}: {error}", file=sys.stderr)  # noqa: T201 - the one place that reports trouble
+        _report(program, error)
         code = 1
     except BrokenPipeError:  # `felixpy routes | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _report(program: str, error: Trouble) -> None:
+    """One line; what it quotes from outside cannot steer the terminal."""
+    from felixpy.show.output import escaped
+
+    print(f"{program}: {escaped(str(error))}", file=sys.stderr)  # noqa: T201 - the one place that reports trouble

@@ -79,10 +79,16 @@ def text(value: object) -> str:
 
 
 def clean(words: str) -> str:
-    """`words` with everything unprintable escaped (`\\x1b`), at most 128 characters."""
-    if not words.isprintable():
-        words = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in words)
+    """`words` escaped, at most 128 characters: for a cell of a table."""
+    words = escaped(words)
     return words if len(words) <= CUT_AT else words[: CUT_AT - 1] + "…"
+
+
+def escaped(words: str) -> str:
+    """`words` with everything unprintable escaped (`\\x1b`): no text from outside steers a terminal."""
+    if words.isprintable():
+        return words
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in words)
 
 
 def aligned(lines: Sequence[Sequence[str]]) -> str:

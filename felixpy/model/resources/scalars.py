@@ -4,7 +4,7 @@ import re
 from ipaddress import ip_network
 from typing import Any
 
-from felixpy.model.addresses import Address, Asn, Prefix, parse_address, parse_asn, parse_prefix
+from felixpy.model.addresses import LONGEST, Address, Asn, Prefix, parse_address, parse_asn, parse_prefix
 from felixpy.model.resources.base import Duration
 
 SCALARS: tuple[Any, ...] = (Address, Prefix, Asn, Duration)  # all of them are text on the wire, AS numbers may be int
@@ -17,6 +17,8 @@ def parse_duration(value: object) -> Duration:
     """Seconds from Go's text (`1m30s`, `500ms`); ValueError for a bare number, which has no unit."""
     if not isinstance(value, str):
         raise ValueError(f"a duration is text with a unit such as 90s, not {value!r}")
+    if len(value) > LONGEST:
+        raise ValueError(f"has {len(value)} characters, no duration has as many")
     text = value.strip()
     sign, digits = (-1, text[1:]) if text[:1] == "-" else (1, text.removeprefix("+"))
     parts = PART.findall(digits)

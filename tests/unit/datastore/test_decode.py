@@ -225,3 +225,29 @@ def test_a_service_has_its_status_beside_its_spec_and_fields_that_are_not_ours()
     assert isinstance(resource.spec, Service)
     assert [i.ip for i in resource.spec.load_balancer.ingress] == ["172.16.0.1"]
     assert resource.unknown == ()
+
+
+def test_no_message_is_as_long_as_what_it_refuses() -> None:
+    long = "x" * 100_000
+    documents = [
+        of("IPPool", {"cidr": long}),
+        of("IPPool", {"cidr": "10.0.0.0/8", long: 1}),
+        of("BGPPeer", {"asNumber": long}),
+        of("BGPPeer", {"peerIP": long}),
+        of("BGPPeer", {"sourceAddress": long}),
+        of("BGPPeer", {"nodeSelector": long}),
+        of("BGPPeer", {"maxRestartTime": long}),
+        of("Node", {"bgp": {"ipv4Address": long}}),
+        of("IPReservation", {"reservedCIDRs": [long]}),
+        of("IPAMBlock", {"cidr": "10.0.0.0/31", "affinity": long}),
+        of("IPAMHandle", {"handleID": "h", "block": {long: 1}}),
+        of("Node", metadata={"name": long}),
+        of("Node", metadata={"name": "n", "labels": {long: 1}}),
+        of(long),
+        {**CALICO, "kind": "Node", "apiVersion": long},
+        {**of("Node"), long: 1},
+    ]
+    for document in documents:
+        with pytest.raises(InvalidResource) as caught:
+            decode(document, "f", strict=True)
+        assert len(str(caught.value)) < 600, str(caught.value)[:200]

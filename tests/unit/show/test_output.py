@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from felixpy.model.addresses import Prefix
-from felixpy.show.output import Column, aligned, as_json, as_yaml, clean, emit, text
+from felixpy.show.output import Column, aligned, as_json, as_yaml, clean, emit, escaped, text
 
 
 @dataclass(frozen=True)
@@ -94,3 +94,7 @@ def test_a_terminal_gets_the_same_words(capsys: pytest.CaptureFixture[str], monk
     emit(None, COLUMNS, things, "table")
     out = capsys.readouterr().out
     assert "[red]x[/red]" in out and "10.0.0.0/8" in out
+
+
+def test_a_message_is_escaped_whole() -> None:
+    assert escaped("\x1b[31m" + "x" * 300) == "\\x1b[31m" + "x" * 300
