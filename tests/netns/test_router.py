@@ -1,0 +1,283 @@
+"""Routers on a real kernel with real peers: what reaches whose kernel, what a death changes, what is refused."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from felixpy.model.addresses import Asn
+from felixpy.model.resources import (
+    BGPConfiguration,
+    BGPFilter,
+    BGPFilterRule,
+    BGPPeer,
+    BlockAffinity,
+    Node,
+    NodeBGP,
+)
+from felixpy.model.resources.base import Duration
+from tests.namespaces import Namespace
+from tests.netns.fabric import Fabric, eventually, lost, lost_of, watched
+from tests.speakers import bird, frr, needs
+
+pytestmark = pytest.mark.root
+
+BIRD_AT_9 = """
+router id 172.20.0.9;
+log stderr all;
+protocol device {}
+protocol static s4 { ipv4; route 203.0.113.0/24 blackhole; EXTRA }
+protocol static s6 { ipv6; route 2001:db8:1::/48 blackhole; }
+template bgp ours { local as 65009; multihop; graceful restart on; connect delay time 1; connect retry time 1; }
+protocol bgp n1v4 from ours { neighbor 172.20.0.1 as 64512; source address 172.20.0.9;
+  ipv4 { import all; export all; next hop self; }; }
+protocol bgp n1v6 from ours { neighbor fd20::1 as 64512; source address fd20::9;
+  ipv6 { import all; export all; next hop self; }; }
+"""
+FRR_AT_8 = """
+router bgp 65008
+ bgp router-id 172.20.0.8
+ no bgp ebgp-requires-policy
+ no bgp network import-check
+ no bgp default ipv4-unicast
+ neighbor 172.20.0.1 remote-as 64512
+ neighbor 172.20.0.1 ebgp-multihop 2
+ address-family ipv4 unicast
+  network 198.51.100.0/24
+  neighbor 172.20.0.1 activate
+ exit-address-family
+"""
+TO_9 = {
+    "bird4": BGPPeer(node="n1", peer_ip="172.20.0.9", as_number=Asn(65009)),
+    "bird6": BGPPeer(node="n1", peer_ip="fd20::9", as_number=Asn(65009)),
+}
+
+
+@pytest.fixture
+def fabric(netns: Namespace, tmp_path: Path) -> Iterator[Fabric]:
+    """An empty fabric; every router in it is ended."""
+    made = Fabric(netns, tmp_path)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def learned(number: int) -> dict[str, str]:
+    """What another node's kernel holds of node `number`."""
+    return {
+        f"10.65.{number}.0/26": f"via 172.20.0.{number} dev eth1 proto bird",
+        f"fd65::{number}00/122": f"via fd20::{number} dev eth1 proto bird",
+    }
+
+
+def of_ours(routes: dict[str, str]) -> dict[str, str]:
+    """The routes that carry birdpy's protocol number."""
+    return {prefix: way for prefix, way in routes.items() if way.endswith("proto bird")}
+
+
+def two_nodes(fabric: Fabric) -> None:
+    """n1 and n2, started and converged."""
+    for number in (1, 2):
+        fabric.node(f"n{number}", number).start()
+    n1, n2 = fabric.machines
+    eventually(lambda: learned(2).items() <= n1.routes().items() and learned(1).items() <= n2.routes().items())
+
+
+@needs("bird", "bgpd")
+def test_routes_go_both_ways_between_three_nodes_a_bird_and_an_frr(fabric: Fabric, tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        fabric.node(f"n{number}", number)
+    fabric.put(**TO_9, frr=BGPPeer(node="n1", peer_ip="172.20.0.8", as_number=Asn(65008)))
+    n1, n2, n3 = fabric.machines
+    for machine in fabric.machines:
+        machine.start()
+    config = BIRD_AT_9.replace("EXTRA", "")
+    with (
+        fabric.beside(9),
+        bird(tmp_path / "bird", config) as theirs,
+        fabric.beside(8),
+        frr(tmp_path / "frr", FRR_AT_8, "172.20.0.8") as other,
+    ):
+        black = {"10.65.1.0/26": "blackhole proto bird", "fd65::100/122": "blackhole proto bird"}
+        outside = {
+            "203.0.113.0/24": "via 172.20.0.9 dev eth1 proto bird",
+            "2001:db8:1::/48": "via fd20::9 dev eth1 proto bird",
+            "198.51.100.0/24": "via 172.20.0.8 dev eth1 proto bird",
+        }
+        wanted = black | learned(2) | learned(3) | outside
+        eventually(lambda: of_ours(n1.routes()) == wanted, 20)
+        eventually(lambda: learned(1).items() <= n2.routes().items())
+        eventually(lambda: learned(1).items() <= n3.routes().items())
+        seen = eventually(lambda: theirs.route("10.65.1.0/26"))
+        assert "BGP.as_path: 64512" in seen
+        assert "BGP.next_hop: 172.20.0.1" in seen
+        assert "BGP.as_path: 64512" in eventually(lambda: theirs.route("fd65::100/122"))
+        (path,) = eventually(lambda: other.route("10.65.1.0/26"))
+        assert path["aspath"]["string"] == "64512"
+        peers = {p["address"]: p for p in n1.ask("peers")["peers"]}
+        assert peers["172.20.0.9"]["type"] == "node"
+        assert (peers["172.20.0.9"]["received"], peers["172.20.0.9"]["accepted"]) == (1, 1)
+
+
+@pytest.mark.parametrize("victim", ["birdpy", "exabgp", "birdpy, asked to end"])
+def test_a_death_loses_no_packet_and_changes_no_route_anywhere(fabric: Fabric, victim: str) -> None:
+    two_nodes(fabric)
+    n1, n2 = fabric.machines
+    before = n1.routes()
+    with watched(n1) as here, watched(n2) as there:
+        pings = lost(n2, "10.65.2.1", "10.65.1.1", 400)
+        time.sleep(0.5)
+        if victim == "exabgp":
+            os.kill(n1.exabgp(), signal.SIGKILL)
+        else:
+            n1.kill(signal.SIGTERM if "asked" in victim else signal.SIGKILL)
+            time.sleep(0.5)
+            n1.start()
+        eventually(lambda: n1.log().count('"session up"') == 4)  # two families, twice
+        eventually(lambda: n1.log().count('"end of rib sent"') >= 2)
+        assert lost_of(pings) == 0
+    assert (here, there) == ([], [])
+    assert n1.routes() == before
+
+
+def test_without_graceful_restart_the_same_death_is_seen(fabric: Fabric) -> None:
+    """The control of the test above: what it watches does show a loss."""
+    fabric.remove(BGPConfiguration, "default")
+    fabric.put(default=BGPConfiguration(node_mesh_max_restart_time=Duration(0)))
+    two_nodes(fabric)
+    n1, n2 = fabric.machines
+    with watched(n2) as there:
+        n1.kill()
+        eventually(lambda: "10.65.1.0/26" not in n2.routes())
+    assert any("Deleted 10.65.1.0/26" in line for line in there)
+
+
+def test_routes_flushed_by_someone_are_back_in_under_a_second(fabric: Fabric) -> None:
+    two_nodes(fabric)
+    n1 = fabric.machines[0]
+    before = n1.routes()
+    n1.namespace.run("ip", "route", "flush", "proto", "bird")
+    n1.namespace.run("ip", "-6", "route", "flush", "proto", "bird")
+    eventually(lambda: n1.routes() == before, within_s=1.0)
+
+
+def test_a_released_block_is_withdrawn_before_its_blackhole_goes(fabric: Fabric) -> None:
+    two_nodes(fabric)
+    n1, n2 = fabric.machines
+    with watched(n1) as here:
+        fabric.remove(BlockAffinity, "n1-10-65-1-0-26")
+        eventually(lambda: "10.65.1.0/26" not in n2.routes())
+        eventually(lambda: "10.65.1.0/26" not in n1.routes())
+    assert [line.strip() for line in here] == ["Deleted blackhole 10.65.1.0/26 proto bird metric 1024"]
+    lines = n1.log().splitlines()
+    withdrawn = next(at for at, line in enumerate(lines) if '"withdrawn"' in line)
+    erased = next(at for at, line in enumerate(lines) if '"route erased"' in line)
+    assert withdrawn < erased
+
+
+def test_a_block_without_its_blackhole_is_not_announced(fabric: Fabric) -> None:
+    two_nodes(fabric)
+    n1, n2 = fabric.machines
+    n1.namespace.run("ip", "route", "add", "blackhole", "10.65.1.64/26", "proto", "static", "metric", "1024")
+    fabric.claim("n1", "10.65.1.64/26", "10.65.1.128/26")
+    eventually(lambda: "10.65.1.128/26" in n2.routes())
+    assert "10.65.1.64/26" not in n2.routes()
+    entry = n1.ask("rib", prefix="10.65.1.64/26")["entries"][0]
+    assert not entry["installed"]
+    assert "static" in entry["reason"]
+    n1.namespace.run("ip", "route", "del", "blackhole", "10.65.1.64/26", "proto", "static", "metric", "1024")
+    eventually(lambda: "10.65.1.64/26" in n2.routes())
+
+
+def test_nodes_behind_a_router_reach_each_other_and_explain_says_when_not(fabric: Fabric) -> None:
+    """No shared segment: the next hop is resolved through the route to the other subnet."""
+    router = fabric.ground.another()
+    router.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    for number in (1, 2):
+        machine = fabric.machine(f"n{number}")
+        machine.namespace.run("ip", "link", "add", "eth1", "type", "veth", "peer", "name", f"r{number}")
+        machine.namespace.run("ip", "link", "set", f"r{number}", "netns", f"/proc/{os.getpid()}/fd/{router.fd}")
+        machine.namespace.run("ip", "link", "set", "eth1", "up")
+        machine.namespace.run("ip", "address", "add", f"10.{number}.0.1/24", "dev", "eth1")
+        machine.namespace.run("ip", "address", "add", f"10.65.{number}.1/32", "dev", "lo")
+        machine.namespace.run("ip", "route", "add", f"10.{3 - number}.0.0/24", "via", f"10.{number}.0.254")
+        router.run("ip", "link", "set", f"r{number}", "up")
+        router.run("ip", "address", "add", f"10.{number}.0.254/24", "dev", f"r{number}")
+        router.run("ip", "route", "add", f"10.65.{number}.0/26", "via", f"10.{number}.0.1")
+        fabric.put(**{f"n{number}": node_at(f"10.{number}.0.1/24")})
+        fabric.claim(f"n{number}", f"10.65.{number}.0/26")
+        machine.start()
+    n1, _ = fabric.machines
+    eventually(lambda: n1.routes().get("10.65.2.0/26") == "via 10.1.0.254 dev eth1 proto bird")
+    assert lost_of(lost(n1, "10.65.1.1", "10.65.2.1", 10)) == 0
+    n1.namespace.run("ip", "route", "del", "10.2.0.0/24")
+    eventually(lambda: "10.65.2.0/26" not in n1.routes(), within_s=1.0)
+    said = n1.ask("explain", prefix="10.65.2.0/26")
+    assert said["stopped_by"] == "next hop: 10.2.0.1 is unresolved: no route to 10.2.0.1"
+    n1.namespace.run("ip", "route", "add", "10.2.0.0/24", "via", "10.1.0.254")
+    eventually(lambda: n1.routes().get("10.65.2.0/26") == "via 10.1.0.254 dev eth1 proto bird", within_s=1.0)
+    assert n1.ask("explain", prefix="10.65.2.0/26")["stopped_by"] == ""
+
+
+def node_at(address: str) -> Node:
+    """A Node with this IPv4 address."""
+    return Node(bgp=NodeBGP(ipv4_address=address))
+
+
+HOSTILE = {
+    "0.0.0.0/0": "default route",
+    "172.20.0.0/24": "equal to or inside a connected subnet (172.20.0.0/24)",
+    "172.20.0.254/32": "equal to or inside a connected subnet (172.20.0.0/24)",
+    "10.65.1.0/26": "own block, or covering it (10.65.1.0/26)",
+}
+
+
+@needs("bird")
+@pytest.mark.parametrize("named", [False, True])
+def test_a_hostile_peer_changes_nothing_unless_a_filter_names_it(fabric: Fabric, tmp_path: Path, named: bool) -> None:
+    n1 = fabric.node("n1", 1)
+    fabric.put(
+        bird4=BGPPeer(node="n1", peer_ip="172.20.0.9", as_number=Asn(65009), filters=("tor",) if named else ())
+    )
+    if named:  # the control: with the guard told to stand aside, one of the four does get in
+        rule = BGPFilterRule(action="Accept", match_operator="Equal", cidr=ip_network("172.20.0.254/32"))
+        fabric.put(tor=BGPFilter(import_v4=(rule,)))
+    n1.start()
+    eventually(lambda: "10.65.1.0/26" in n1.routes())
+    before = n1.routes()
+    extra = "".join(f"route {prefix} blackhole; " for prefix in HOSTILE)
+    with fabric.beside(9), bird(tmp_path / "bird", BIRD_AT_9.replace("EXTRA", extra)):
+        eventually(lambda: "203.0.113.0/24" in n1.routes(), 20)
+        eventually(lambda: all(n1.paths(prefix) for prefix in HOSTILE))
+        new = {prefix: way for prefix, way in n1.routes().items() if prefix not in before}
+        gateway = {"172.20.0.254": "via 172.20.0.9 dev eth1 proto bird"} if named else {}
+        assert new == {"203.0.113.0/24": "via 172.20.0.9 dev eth1 proto bird"} | gateway
+        assert {prefix: n1.routes()[prefix] for prefix in before} == before
+        for prefix, reason in HOSTILE.items():
+            (path,) = [p for p in n1.paths(prefix) if p["session"]]
+            accepted = named and prefix == "172.20.0.254/32"
+            assert (path["accepted"], path["reason"]) == ((True, "") if accepted else (False, reason))
+
+
+def test_a_second_router_on_a_node_says_who_is_there(fabric: Fabric) -> None:
+    n1 = fabric.node("n1", 1)
+    n1.start()
+    eventually(lambda: n1.ask("health"))
+    assert n1.process is not None
+    done = n1.birdpy("run")
+    assert done.returncode == 1
+    assert f"birdpy already runs here as pid {n1.process.pid}" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_views_of_a_node_without_a_router_say_what_to_run(fabric: Fabric) -> None:
+    n1 = fabric.machine("n1")
+    done = n1.birdpy("peers", "--node", "n1")
+    assert done.returncode == 1
+    assert "birdpy.sock" in done.stderr
+    assert "birdpy run --node n1" in done.stderr
