@@ -1,5 +1,6 @@
 """Join: what the agent's status socket answers."""
 
+import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -12,7 +13,8 @@ from felixpy.desired.conditions import conditions
 from felixpy.desired.endpoints import LocalEndpoint, Unserved
 from felixpy.kernel.owners import protocol_name
 from felixpy.model.addresses import Prefix, contains, parse_prefix
-from felixpy.model.errors import Trouble
+from felixpy.model.errors import Trouble, Unreachable
+from felixpy.model.resources import FelixConfiguration
 from felixpy.model.routes import Route, RouteKey
 from felixpy.model.status import (
     Condition,
@@ -25,6 +27,8 @@ from felixpy.model.status import (
     route_status,
 )
 
+PROBE_S = 2.0  # what the datastore gets to answer when somebody asks for health
+NOTHING: Mapping[str, Any] = {}
 ReadRoutes = Callable[[], Awaitable[Mapping[RouteKey, Route]]]
 
 
@@ -76,7 +80,7 @@ class Answers:
         unserved = (_unserved(it) for it in state.unserved if it.name not in names)
         return EndpointsStatus(node=self.agent.here.node, endpoints=(*served, *unserved))
 
-    def health(self, _: Mapping[str, Any]) -> HealthStatus:
+    async def health(self, _: Mapping[str, Any] = NOTHING) -> HealthStatus:
         """Whether all is well, and if not, what is not."""
         from importlib.metadata import version  # 12 ms that only who asks pays
 
@@ -84,6 +88,7 @@ class Answers:
         progress, holdings = agent.progress, agent.around.holdings
         now, wall = agent.now(), time.time()
         refused = holdings.refused(now)
+        reachable = await self._reachable()
         return HealthStatus(
             daemon="felixpy",
             node=agent.here.node,
@@ -91,7 +96,7 @@ class Answers:
             pid=os.getpid(),
             started=self.started,
             datastore=agent.around.datastore.target,
-            datastore_reachable=progress.reachable,
+            datastore_reachable=reachable,
             in_sync=agent.in_sync,
             ready=ready(in_sync=agent.in_sync, refused=len(refused), trouble=progress.trouble),
             live=live(progress.last_pass, now, holdings.resync_s),
@@ -99,14 +104,23 @@ class Answers:
             passes=progress.passes,
             keys={name: len(settler.desired) for name, settler in holdings.tables()},
             refused=refused,
-            conditions=self._conditions(),
+            conditions=self._conditions(reachable=reachable),
             problems=tuple(problem_status(*key, error) for key, error in agent.snapshot.problems.items()),
         )
 
-    def _conditions(self) -> tuple[Condition, ...]:
+    async def _reachable(self) -> bool:
+        """Whether the datastore answers now; a watch on it may wait in silence."""
+        try:
+            async with asyncio.timeout(PROBE_S):
+                await self.agent.around.datastore.list(FelixConfiguration)  # a small kind
+        except (Unreachable, TimeoutError):
+            return False
+        return True
+
+    def _conditions(self, *, reachable: bool) -> tuple[Condition, ...]:
         agent = self.agent
         found = list(conditions(agent.snapshot, agent.here.node, agent.here.config))
-        if not agent.progress.reachable:
+        if not reachable:
             text = f"{agent.around.datastore.target} does not answer; what is known of it stays in force"
             found.append(Condition(name="DatastoreUnreachable", message=text))
         if agent.in_sync and not agent.may_erase:

@@ -13,6 +13,7 @@ from felixpy.answers import Answers
 from felixpy.config import Settings
 from felixpy.daemon import paths
 from felixpy.daemon.logs import Log, make_log
+from felixpy.daemon.metrics import serve_metrics
 from felixpy.daemon.pidfile import claim
 from felixpy.daemon.signals import run_until_signal
 from felixpy.daemon.status import serve
@@ -80,11 +81,11 @@ async def _work(settings: Settings, datastore: Datastore, parts: Sequence[Part],
         stack.callback(kernel.close)
         agent = Agent(Circumstances(settings.node, kernel_has_ipv6=has_ipv6()), kernel.around(datastore, log))
         kernel.agent = agent
-        server = await serve(
-            paths.status_socket("felixpy", folders.run),
-            Answers(agent, kernel.reader.read, time.time()).by_question(),
-        )
+        answers = Answers(agent, kernel.reader.read, time.time())
+        server = await serve(paths.status_socket("felixpy", folders.run), answers.by_question())
         stack.callback(server.close)
+        if settings.metrics_port:
+            stack.callback((await serve_metrics(settings.metrics_port, answers.health)).close)
         hosted = Hosted(settings, datastore, agent.local, agent, folders.run, folders.state, log)
         try:
             async with asyncio.TaskGroup() as tasks:

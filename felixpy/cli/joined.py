@@ -1,6 +1,7 @@
 """Join: one node's routes from all who know something of them: both daemons, the datastore, the kernel."""
 
 import asyncio
+import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from felixpy.model.snapshot import Snapshot
 from felixpy.model.status import RoutesStatus, RouteStatus, route_status
 from felixpy.show.target import Target
 
+PATIENCE_S = 10.0  # for a command inside a lab's node
 Place = tuple[str, int, int]  # prefix, table, metric: what the kernel lets exist once
 WRITERS = {
     "felixpy": (PROTOCOL_FELIX, (0, LOCAL_METRIC_IPV6)),
@@ -58,6 +60,29 @@ def gather(target: Target, datastore: str | None) -> Sources:
     return Sources(felixpy, birdpy, endpoints, kernel, why)
 
 
+def look(target: Target, datastore: str | None, within: Prefix | None) -> tuple[RoutesStatus, Mapping[str, str]]:
+    """A node's routes, narrowed to what overlaps `within`, and why each missing source is missing."""
+    sources = gather(target, datastore)
+    if target.lab and (sources.felixpy is None or sources.birdpy is None):
+        inside = asked_inside(target)
+        if inside is not None:
+            why = {name: sources.why.get(name, "not reached inside the node") for name in inside.missing}
+            return msgspec.structs.replace(inside, routes=narrowed(inside.routes, within)), why
+    return join(target.node, sources, within), sources.why
+
+
+def asked_inside(target: Target) -> RoutesStatus | None:
+    """The answer of `felixpy routes` run inside a lab's node, which sees its kernel; None when nothing runs there."""
+    from felixpy.lab.enter import run_in
+    from felixpy.lab.registry import find_lab
+
+    try:
+        done = run_in(find_lab(target.lab), target.node, ("felixpy", "routes", "-o", "json"), timeout=PATIENCE_S)
+        return None if done.returncode else msgspec.json.decode(done.stdout, type=RoutesStatus)
+    except (Trouble, OSError, subprocess.SubprocessError, msgspec.DecodeError):
+        return None
+
+
 def join(node: str, sources: Sources, within: Prefix | None = None) -> RoutesStatus:
     """One row for each route that anybody wants or holds; rows that overlap `within` when it is given.
 
@@ -73,8 +98,13 @@ def join(node: str, sources: Sources, within: Prefix | None = None) -> RoutesSta
         rows = {where: confirmed(row, held.get(where)) for where, row in rows.items()}
         unknown = "birdpy" if sources.birdpy is None else ""
         rows |= {where: unclaimed(row, unknown) for where, row in held.items() if where not in rows}
-    chosen = (row for row in rows.values() if within is None or overlap(within, parse_prefix(row.prefix)))
-    return RoutesStatus(node=node, routes=tuple(sorted(chosen, key=order)), missing=tuple(sources.why))
+    return RoutesStatus(node=node, routes=narrowed(rows.values(), within), missing=tuple(sources.why))
+
+
+def narrowed(rows: Iterable[RouteStatus], within: Prefix | None) -> tuple[RouteStatus, ...]:
+    """The rows that overlap `within` (all when it is None), in order."""
+    chosen = (row for row in rows if within is None or overlap(within, parse_prefix(row.prefix)))
+    return tuple(sorted(chosen, key=order))
 
 
 def confirmed(row: RouteStatus, held: RouteStatus | None) -> RouteStatus:

@@ -4,7 +4,7 @@ import time
 
 import click
 
-from felixpy.cli.joined import gather, join, line
+from felixpy.cli.joined import line, look
 from felixpy.model.addresses import Prefix, host_prefix, parse_address, parse_prefix
 from felixpy.model.errors import Usage
 from felixpy.model.status import RouteStatus
@@ -39,12 +39,10 @@ def routes(prefix: str | None, node: str | None, lab: str | None, datastore: str
     `leftover` for a route that nobody wants. With PREFIX (or an address) only the routes that overlap it.
     """
     target = resolve(node, lab)
-    within = asked(prefix) if prefix else None
-    sources = gather(target, datastore)
-    found = join(target.node, sources, within)
-    for name, reason in sources.why.items():
+    found, why = look(target, datastore, asked(prefix) if prefix else None)
+    for name, reason in why.items():
         click.echo(f"felixpy: not asked: {name}: {reason}", err=True)
-    known, now = "birdpy" not in sources.why, time.time()
+    known, now = "birdpy" not in why, time.time()
     columns: tuple[Column[RouteStatus], ...] = (
         Column("ROUTE", line),
         Column("ORIGIN", origin),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from felixpy.model.resources import FelixConfiguration, IPPool, Node
+from felixpy.model.resources import FelixConfiguration, IPPool, Node, Resource
 from felixpy.model.snapshot import Snapshot
 from felixpy.model.status import Condition
 
@@ -17,6 +17,18 @@ def _about_node(snapshot: Snapshot, node: str) -> Iterator[Condition]:
         known = ", ".join(sorted(snapshot.of(Node))) or "none"
         message = f"no Node resource is named {node} (known: {known}): birdpy cannot peer for it"
         yield Condition(name="NodeMissing", message=message)
+    own = addresses_of(snapshot.of(Node).get(node))
+    for name, other in sorted(snapshot.of(Node).items()):
+        for address in own & addresses_of(other) if name != node else ():
+            message = f"{address} is also the address of node {name}: give each node its own (spec.bgp of the Nodes)"
+            yield Condition(name="AddressConflict", message=message)
+
+
+def addresses_of(node: Resource[Node] | None) -> set[str]:
+    """The addresses in spec.bgp, without the length of their subnets."""
+    if node is None or node.spec.bgp is None:
+        return set()
+    return {text.partition("/")[0] for text in (node.spec.bgp.ipv4_address, node.spec.bgp.ipv6_address) if text}
 
 
 def _about_pools(snapshot: Snapshot) -> Iterator[Condition]:

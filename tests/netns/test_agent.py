@@ -4,6 +4,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -171,13 +172,44 @@ def test_garbage_in_the_store_is_shown_and_nothing_is_lost(n1: Node) -> None:
     until(lambda: routes() == [WEB])
 
 
-def test_the_store_going_away_leaves_the_kernel_as_it_is(n1: Node) -> None:
+def test_the_store_going_away_leaves_the_kernel_as_it_is_and_is_followed_when_it_is_back(n1: Node) -> None:
+    veth("calidb")
     n1.put("web", "10.65.0.2/32")
     n1.start()
     n1.store.rename(n1.folder / "away")
-    time.sleep(0.3)
+    until(lambda: not n1.ask("health")["datastore_reachable"])
+    assert [it["name"] for it in n1.ask("health")["conditions"] if "Datastore" in it["name"]] == [
+        "DatastoreUnreachable"
+    ]
     ip("route", "flush", "proto", "80")
     until(lambda: routes() == [WEB], within_s=1)
+    (n1.folder / "away").rename(n1.store)
+    n1.put("db", "10.65.0.3/32")
+    n1.remove("web")
+    until(lambda: routes() == [DB])
+    assert n1.ask("health")["datastore_reachable"]
+
+
+def test_health_is_there_for_machines_when_asked_for(n1: Node) -> None:
+    n1.put("web", "10.65.0.2/32")
+    n1.put("db", "10.65.0.3/32")  # its interface never comes
+    n1.start("--metrics-port", "19091")
+
+    def get(path: str) -> tuple[int, str]:
+        connection = HTTPConnection("127.0.0.1", 19091, timeout=5)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+    status, text = get("/metrics")
+    assert status == 200
+    lines = text.splitlines()
+    assert 'felixpy_keys_wanted{table="routes"} 2' in lines
+    assert 'felixpy_keys_refused{table="routes"} 1' in lines
+    assert "felixpy_in_sync 1.0" in lines
+    assert (get("/live")[0], get("/ready")[0], get("/else")[0]) == (200, 503, 404)
+    n1.remove("db")
+    until(lambda: get("/ready")[0] == 200)
 
 
 def test_felixpy_routes_joins_what_is_wanted_with_what_the_kernel_has(n1: Node) -> None:
