@@ -9,11 +9,10 @@ import asyncio
 
 from felixpy.cni.call import Call
 from felixpy.cni.errors import TRY_AGAIN, CniError
-from felixpy.cni.journal import Entry
 from felixpy.cni.means import Means
 from felixpy.cni.plan import Attachment, attachment
 from felixpy.ipam.blocks import held
-from felixpy.model.errors import Conflict, InvalidResource, Trouble, Unreachable
+from felixpy.model.errors import Conflict, InvalidResource, Unreachable
 from felixpy.model.resources import IPAMBlock, Resource, WorkloadEndpoint
 from felixpy.model.routes import Device
 
@@ -107,13 +106,6 @@ async def replay(means: Means) -> None:
         if stored is None or stored.spec.container_id != entry.container:
             await means.allocator.release(entry.handle)
             if stored is None:
-                await _cut(means, entry)
+                means.wires.cut(Device(entry.host_interface))
             means.log.warning("half-done attachment undone", pod=entry.endpoint, container=entry.container)
         means.journal.end(entry)
-
-
-async def _cut(means: Means, entry: Entry) -> None:
-    try:
-        await means.wires.cut(Device(entry.host_interface))
-    except Trouble as error:
-        means.log.warning("leftover interface not deleted", device=entry.host_interface, reason=str(error))

@@ -46,7 +46,8 @@ def _call(env: Mapping[str, str], message: bytes, path: Path, patience_s: float)
     try:
         with _connected(path, patience_s) as agent:
             sent = socket.send_fds(agent, [message], lent) if lent else agent.send(message)
-            agent.sendall(message[sent:])
+            if sent < len(message):  # an empty send would fail once the agent has answered and gone
+                agent.sendall(message[sent:])
             return _obey(agent)
     except OSError as error:
         raise Away(f"{path}: {error.strerror or error}") from error
