@@ -76,14 +76,16 @@ async def _attach(means: Means, call: Call, what: Attachment, lent: Lent) -> Att
         await remove(means, before)  # its addresses are free only when nothing says that it has them
         await means.allocator.release(what.handle)
         before = None
+    elif means.journal.holds(what.container, what.interface):
+        await means.allocator.release(what.handle)
     entry = Entry(what.container, what.interface, what.handle, what.endpoint, what.host_interface)
     means.journal.begin(entry)
     try:
         answer = await _build(means, call, what, lent, before)
     except Exception:  # not for cancellation: an agent that ends leaves it to the journal and its successor
-        await _undo(means, what, entry)
+        await _undo(means, what)
         raise
-    means.journal.end(entry)
+    means.journal.end(what.container, what.interface)
     means.log.info(
         "pod attached", pod=what.endpoint, device=what.host_interface, addresses=[str(a) for a in answer.addresses]
     )
@@ -162,8 +164,8 @@ async def _publish(means: Means, wanted: Endpoint, before: Endpoint | None) -> E
     raise Conflict(f"WorkloadEndpoint {wanted.name} is written by somebody else at the same time")
 
 
-async def _undo(means: Means, what: Attachment, entry: Entry) -> None:
-    """As if ADD had never been; what cannot be undone now stays in the journal for the next start."""
+async def _undo(means: Means, what: Attachment) -> None:
+    """As if ADD had never been; what cannot be undone now stays in the journal, for DEL or the next start."""
     means.local.remove(what.endpoint, what.container)
     with suppress(Trouble, TimeoutError):
         await means.settled(what.endpoint)
@@ -175,7 +177,7 @@ async def _undo(means: Means, what: Attachment, entry: Entry) -> None:
     except (Trouble, OSError) as error:
         means.log.warning("attachment not undone yet", pod=what.endpoint, container=what.container, reason=str(error))
         return
-    means.journal.end(entry)
+    means.journal.end(what.container, what.interface)
 
 
 async def _unpublish(means: Means, what: Attachment) -> None:

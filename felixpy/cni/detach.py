@@ -37,6 +37,7 @@ async def _detach(means: Means, call: Call, what: Attachment) -> None:
     elif stored.spec.container_id == what.container:
         await remove(means, stored)
     released = await means.allocator.release(what.handle)
+    means.journal.end(what.container, what.interface)
     if stored is not None or released:
         addresses = [str(address) for address in released]
         means.log.info("pod detached", pod=what.endpoint, container=what.container, addresses=addresses)
@@ -108,4 +109,4 @@ async def replay(means: Means) -> None:
             if stored is None:
                 means.wires.cut(Device(entry.host_interface))
             means.log.warning("half-done attachment undone", pod=entry.endpoint, container=entry.container)
-        means.journal.end(entry)
+        means.journal.end(entry.container, entry.interface)

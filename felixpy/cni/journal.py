@@ -25,8 +25,13 @@ class Entry:
 
     @property
     def file(self) -> str:
-        """The name of its file; both parts are checked to be free of slashes."""
-        return f"{self.container}@{self.interface}"
+        """The name of its file."""
+        return file_name(self.container, self.interface)
+
+
+def file_name(container: str, interface: str) -> str:
+    """Both parts are checked to be free of slashes before."""
+    return f"{container}@{interface}"
 
 
 class Journal:
@@ -43,9 +48,13 @@ class Journal:
         except OSError as error:
             raise Unreachable(f"{self._folder}: the journal cannot be written: {error.strerror}") from error
 
-    def end(self, entry: Entry) -> None:
+    def end(self, container: str, interface: str) -> None:
         """Forget it: it is complete, or undone."""
-        (self._folder / entry.file).unlink(missing_ok=True)
+        (self._folder / file_name(container, interface)).unlink(missing_ok=True)
+
+    def holds(self, container: str, interface: str) -> bool:
+        """Whether an earlier attempt has begun and could not be undone."""
+        return (self._folder / file_name(container, interface)).exists()
 
     def entries(self) -> list[Entry]:
         """Those that have begun and not ended."""

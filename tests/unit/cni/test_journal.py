@@ -17,9 +17,10 @@ def test_what_has_begun_is_known_until_it_ends(tmp_path: Path) -> None:
     journal.begin(ONE)
     journal.begin(TWO)
     assert Journal(tmp_path / "journal").entries() == [ONE, TWO]
-    journal.end(ONE)
-    journal.end(ONE)
-    assert journal.entries() == [TWO]
+    assert journal.holds("c1", "eth0")
+    journal.end("c1", "eth0")
+    journal.end("c1", "eth0")
+    assert journal.entries() == [TWO] and not journal.holds("c1", "eth0")
 
 
 @pytest.mark.parametrize("content", [b"", b'{"container": "c1"', b"\xff"])
