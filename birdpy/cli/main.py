@@ -10,6 +10,7 @@ VERBS = {
     "rib": Verb("birdpy.cli.rib:rib", "every path, the best one, and the round that decided"),
     "explain": Verb("birdpy.cli.explain:explain", "one prefix from source to kernel, or what stopped it"),
     "config": Verb("birdpy.cli.config:config", "the sessions and policy a node should have, from the datastore"),
+    "policy": Verb("birdpy.cli.policy:policy", "what filters, guards and export rules do to a route"),
     "completion": Verb("birdpy.cli.completion:completion", "shell completion for bash, zsh or fish"),
 }
 

@@ -51,13 +51,16 @@ def surroundings(speaker: Speaker, filters: Mapping[str, BGPFilter], here: Here,
     return Surroundings(speaker, Guard(speaker, here, own), filters)
 
 
-def judge(path: Path, session: Session, around: Surroundings) -> Verdict:
+def judge(path: Path, session: Session, around: Surroundings, interface: str = "") -> Verdict:
     """Whether `path`, just received over `session`, may be chosen, and the rule or the reason."""
-    return judgement(session, around)(path)
+    return judgement(session, around, interface)(path)
 
 
-def judgement(session: Session, around: Surroundings) -> Callable[[Path], Verdict]:
-    """`judge` for many paths of one session: what many prefixes share is looked at once."""
+def judgement(session: Session, around: Surroundings, interface: str = "") -> Callable[[Path], Verdict]:
+    """`judge` for many paths of one session: what many prefixes share is looked at once.
+
+    `interface` is what a rule's glob is compared with; a path just received has none yet.
+    """
     seen: dict[tuple[int, Address | None], tuple[Attributes, str, str]] = {}
 
     def decide(path: Path) -> Verdict:
@@ -71,7 +74,7 @@ def judgement(session: Session, around: Surroundings) -> Callable[[Path], Verdic
             shared = seen[key] = (path.attributes, *_shared_fault(path, session, around))
         if shared[1]:
             return Rejected(path, shared[1], shared[2])
-        return _filtered(path, session, around)
+        return _filtered(path, session, around, interface)
 
     return decide
 
@@ -126,8 +129,8 @@ def _fault_of_next_hop(
     return "", ""
 
 
-def _filtered(path: Path, session: Session, around: Surroundings) -> Verdict:
-    said = evaluate(around.filters, "import", path, session) if session.filters else None
+def _filtered(path: Path, session: Session, around: Surroundings, interface: str) -> Verdict:
+    said = evaluate(around.filters, "import", path, session, interface) if session.filters else None
     if said is not None and not said.accepted:
         return Rejected(path, FILTERED, said.rule)
     named = said is not None and said.exact  # an Equal rule says: this prefix, on purpose
