@@ -30,6 +30,7 @@ command_of() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x 
 command_of ip || missing iproute2 "links and addresses of the lab" ip
 command_of nsenter || missing util-linux "the way into a lab node" nsenter
 command_of ping || missing iputils-ping "pings from pod to pod" ping
+command_of pkill || missing procps "ending one daemon of a node" pkill
 command_of nft || missing nftables "the source check of IPv6 pods" nft
 command_of tshark || missing tshark "proof of what is on the wire" tshark
 [ -x /usr/lib/frr/bgpd ] || missing frr "the top-of-rack switch" /usr/lib/frr/bgpd
