@@ -42,7 +42,7 @@ class FastDecoder:
     def __init__(self) -> None:
         self._decoders: dict[type[Spec], msgspec.json.Decoder[Any]] = {}
 
-    def decode(self, kind: Kind, data: bytes) -> Resource[Any] | None:
+    def decode(self, kind: Kind, data: bytes, digest: str) -> Resource[Any] | None:
         """The resource in `data`; None when it takes the careful way to read it or to say what is wrong."""
         decoder = self._decoders.get(kind.spec)
         if decoder is None:
@@ -67,4 +67,4 @@ class FastDecoder:
             created=parse_time(head.creation_timestamp),
             deleting=bool(head.deletion_timestamp),
         )
-        return Resource(meta, document.spec)
+        return Resource(meta, document.spec, digest)

@@ -40,7 +40,7 @@ class FilesDatastore:
         self._swap = Swap(self._folder, sync)
         self._sync = sync
         self._fast = FastDecoder()
-        self._decoded: dict[Path, tuple[str, Any_ | InvalidResource]] = {}
+        self._decoded: dict[str, tuple[str, Any_ | InvalidResource]] = {}
         self._inotify: Inotify | None = None
 
     @property
@@ -135,35 +135,35 @@ class FilesDatastore:
 
     def read(self, kind: Kind, name: str) -> Any_ | None:
         """One object as it is now; None when there is none."""
-        path = self._folder.path(kind, name)
+        file = self._folder.file(kind, name)
         try:
-            data = self._folder.read(path)
+            data = self._folder.read(file)
         except InvalidResource as error:
             error.digest = digest(b"")
             raise
         if data is None:
-            self._decoded.pop(path, None)
+            self._decoded.pop(file, None)
             return None
         mark = digest(data)
-        known = self._decoded.get(path)
+        known = self._decoded.get(file)
         if known is None or known[0] != mark:
-            known = self._decoded[path] = (mark, self._decode(kind, name, data, mark))
+            known = self._decoded[file] = (mark, self._decode(kind, name, data, mark))
         if isinstance(known[1], InvalidResource):
             raise known[1].with_traceback(None)
         return known[1]
 
     def _decode(self, kind: Kind, name: str, data: bytes, mark: str) -> Any_ | InvalidResource:
-        where = str(self._folder.path(kind, name))
+        where = self._folder.file(kind, name)
         try:
-            resource = self._fast.decode(kind, data) if kind.machine_written else None
+            resource = self._fast.decode(kind, data, mark) if kind.machine_written else None
             if resource is None:
                 document = load_document(data, where)
-                resource = decode_as(decode_kind(document, where), document, where)
+                resource = replace(decode_as(decode_kind(document, where), document, where), digest=mark)
             _check_place(kind, name, resource, where)
         except InvalidResource as error:
             error.digest = mark
             return error
-        return replace(resource, digest=mark)
+        return resource
 
     def _expect(self, kind: Kind, resource: Any_, before: bytes | None) -> Any_ | None:
         if before is None:
@@ -173,8 +173,7 @@ class FilesDatastore:
     def _agree(self, kind: Kind, resource: Any_, before: bytes) -> Any_ | None:
         """The object in `before` if it is exactly the one that `resource` was read from; else Conflict."""
         now = digest(before)
-        path = self._folder.path(kind, resource.name)
-        known = self._decoded.get(path)
+        known = self._decoded.get(self._folder.file(kind, resource.name))
         decoded = known[1] if known and known[0] == now else self._decode(kind, resource.name, before, now)
         old = None if isinstance(decoded, InvalidResource) else decoded
         if resource.digest:
@@ -200,7 +199,7 @@ class FilesDatastore:
         decoded = self._decode(kind, name, data, mark)
         if isinstance(decoded, InvalidResource):
             raise decoded
-        self._decoded[path] = (mark, decoded)
+        self._decoded[str(path)] = (mark, decoded)
         return decoded
 
     async def _run(self, work: Callable[[], T]) -> T:

@@ -23,6 +23,7 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._root = str(root)
         self.target = f"files:{root}"
         self.kinds = {kind.plural: kind for kind in KINDS.values()}
 
@@ -32,12 +33,16 @@ class Folder:
 
     def path(self, kind: Kind, name: str) -> Path:
         """The file of `name` (`namespace/name` where the kind has one)."""
+        return Path(self.file(kind, name))
+
+    def file(self, kind: Kind, name: str) -> str:
+        """As `path`, as text: a list of ten thousand objects makes no Path for each."""
         file = name.replace("/", ".", 1) + SUFFIX
         if len(file) > MAX_FILE_NAME:
             raise InvalidResource(f"{kind.name}/{name[:64]}…", "metadata.name", "is too long for a file name")
         if "/" in file or file.startswith("."):
             raise InvalidResource(f"{kind.name}/{name[:64]}", "metadata.name", "is not a name")
-        return self.root / kind.plural / file
+        return f"{self._root}/{kind.plural}/{file}"
 
     def name(self, kind: Kind, file: str) -> str | None:
         """The object that a file name stands for; None when it is not ours."""
@@ -60,7 +65,7 @@ class Folder:
             if (name := self.name(kind, file)) is not None:
                 yield name
 
-    def read(self, path: Path) -> bytes | None:
+    def read(self, path: Path | str) -> bytes | None:
         """The bytes of a file; None when there is none. It never blocks on a pipe nor reads without bound."""
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -80,7 +85,7 @@ class Folder:
         finally:
             os.close(descriptor)
 
-    def trouble(self, path: Path, error: OSError) -> Trouble:
+    def trouble(self, path: Path | str, error: OSError) -> Trouble:
         """An error of the file system as ours: one sentence with what to do."""
         fixes = {
             errno.ENOSPC: "free some space; nothing was changed",

@@ -1,28 +1,45 @@
 """The newest state of several kinds, for a consumer that works at its own pace."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import suppress
 
 from felixpy.datastore.source import Datastore
+from felixpy.model.errors import Unreachable
 from felixpy.model.resources import Spec
 from felixpy.model.snapshot import Snapshot
 
+RETRY_S = 0.5  # while the datastore is not there; nobody tells when it is back
 
-async def follow(datastore: Datastore, kinds: Collection[type[Spec]]) -> AsyncIterator[Snapshot]:
+Lost = Callable[[Unreachable], None]
+
+
+async def follow(
+    datastore: Datastore, kinds: Collection[type[Spec]], lost: Lost | None = None
+) -> AsyncIterator[Snapshot]:
     """The snapshot once all `kinds` were listed, then again whenever something changed.
 
-    What happens while the consumer is busy is one snapshot, the newest. An error of the watch is raised here.
-    Close it (`contextlib.aclosing`) or cancel its task to stop watching.
+    What happens while the consumer is busy is one snapshot, the newest. While the datastore is not there the last
+    state stands; `lost` is called once for each time it goes away. Close this (`contextlib.aclosing`) or cancel its
+    task to stop watching.
     """
     latest = Snapshot()
     changed = asyncio.Event()
 
     async def gather() -> None:
         nonlocal latest
-        async for event in datastore.watch(kinds):
-            latest = latest.after(event)
-            changed.set()
+        reachable = True
+        while True:
+            try:
+                async for event in datastore.watch(kinds):
+                    latest = latest.after(event)
+                    reachable = True
+                    changed.set()
+            except Unreachable as error:
+                if reachable and lost is not None:
+                    lost(error)
+                reachable = False
+            await asyncio.sleep(RETRY_S)
 
     task = asyncio.create_task(gather(), name="follow the datastore")
     task.add_done_callback(lambda _: changed.set())
@@ -31,8 +48,7 @@ async def follow(datastore: Datastore, kinds: Collection[type[Spec]]) -> AsyncIt
             await changed.wait()
             changed.clear()
             if task.done():
-                await task
-                return
+                await task  # a bug in what it called: not ours to hide
             if latest.in_sync(kinds):
                 yield latest
     finally:

@@ -48,7 +48,10 @@ class Datastore(Protocol):
         ...
 
     def watch(self, kinds: Collection[type[Spec]]) -> AsyncIterator[Event]:
-        """Listed for each kind first, then changes as they happen, for ever. A lost watch is listed again."""
+        """Listed for each kind first, then changes as they happen, for ever. A lost watch is listed again.
+
+        Unreachable when the datastore goes away: watch again then (`follow` does). What was known stays in force.
+        """
         ...
 
     async def close(self) -> None:

@@ -11,11 +11,9 @@ from typing import Any, Protocol
 
 from felixpy.datastore.folder import Folder
 from felixpy.datastore.inotify import CREATE, DELETE_SELF, ISDIR, MOVE_SELF, UNMOUNT, Inotify
-from felixpy.model.errors import InvalidResource, Unreachable
+from felixpy.model.errors import InvalidResource
 from felixpy.model.resources import Kind, Resource, Spec, kind_of
 from felixpy.model.snapshot import Broken, Event, Gone, Listed, Put
-
-RETRY_S = 0.5  # while the store's folder is not there at all: a mount makes no event
 
 Dirty = tuple[Kind, str | None]  # an object, or None: the whole kind
 
@@ -70,10 +68,6 @@ class Changes:
         del self._dirty[first]
         return first
 
-    def again(self, dirty: Dirty) -> None:
-        """It could not be looked at."""
-        self._mark(*dirty)
-
     def _mark(self, kind: Kind, name: str | None) -> None:
         self._dirty[kind, name] = None
         self._some.set()
@@ -82,26 +76,17 @@ class Changes:
 async def watch(
     reader: Reader, folder: Folder, inotify: Callable[[], Inotify], kinds: Collection[type[Spec]]
 ) -> AsyncIterator[Event]:
-    """As `Datastore.watch`. While the store is not there nothing is reported: what was known stays in force."""
+    """As `Datastore.watch`. Unreachable when the store's folder goes away: nothing is reported as gone then."""
     changes = Changes(folder, [kind_of(kind) for kind in kinds])
     changes.everything()
-    source: Inotify | None = None
+    source = inotify()
+    source.listen(changes.note)
     try:
         while True:
             kind, name = await changes.next()
-            try:
-                if source is None:
-                    source = inotify()
-                    source.listen(changes.note)
-                event = await _list(reader, folder, source, kind) if name is None else _look(reader, kind, name)
-            except Unreachable:
-                changes.again((kind, name))
-                await asyncio.sleep(RETRY_S)
-                continue
-            yield event
+            yield await _list(reader, folder, source, kind) if name is None else _look(reader, kind, name)
     finally:
-        if source is not None:
-            source.leave(changes.note)
+        source.leave(changes.note)
 
 
 async def _list(reader: Reader, folder: Folder, source: Inotify, kind: Kind) -> Listed:

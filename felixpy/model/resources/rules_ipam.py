@@ -75,12 +75,12 @@ def block(spec: IPAMBlock, _name: str, _given: Collection[str]) -> Iterator[Prob
         yield Problem("affinity", f"must be host:NODE or virtual:NAME, not {spec.affinity[:64]!r}")
     if spec.allocations and len(spec.allocations) != size:
         yield Problem("allocations", f"has {len(spec.allocations)} entries, the block has {size} addresses")
-    holders = len(spec.attributes)
-    if any(index is not None and not 0 <= index < holders for index in spec.allocations):
+    holders, used, free = len(spec.attributes), set(spec.allocations), set(spec.unallocated)
+    if not used <= {None, *range(holders)}:
         yield Problem("allocations", f"points at an entry outside the {holders} of attributes")
-    if any(not 0 <= ordinal < size for ordinal in spec.unallocated):
+    if free and not 0 <= min(free) <= max(free) < size:
         yield Problem("unallocated", f"holds a number outside 0..{size - 1}")
-    if len(set(spec.unallocated)) != len(spec.unallocated):
+    if len(free) != len(spec.unallocated):
         yield Problem("unallocated", "holds a number twice")
     if spec.sequence_number < 0:
         yield Problem("sequenceNumber", "is negative")
