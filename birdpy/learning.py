@@ -112,7 +112,7 @@ class Learning:
             case Notified():
                 peer.last_error = notified(event)
             case Up():
-                return self._up(peer, heard, now)
+                return self._up(event, peer, heard, now)
             case Down():
                 return self._down(event, peer, heard, now)
             case EndOfRib(_, family):
@@ -139,10 +139,11 @@ class Learning:
             heard.held.append(peer)
         return applied.touched
 
-    def _up(self, peer: Peer, heard: Heard, now: float) -> Touched:
+    def _up(self, event: Up, peer: Peer, heard: Heard, now: float) -> Touched:
         touched: Touched = set()
         if peer.up:  # a `down` that we did not see: the bridge dropped it
             touched |= self._down(Down(peer.session.address, ""), peer, heard, now)
+        peer.local = event.local
         lost = peers.come_up(peer, now)
         heard.up.add(peer.session.address)
         return touched | self.rib.sweep(peer.session.name, lost)

@@ -7,12 +7,12 @@ anything wrong: whatever it can do, its paths are kept for a while. `now` is mon
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from birdpy.policy.session import Session
 from birdpy.rib.events import Down, Opened
-from felixpy.model.addresses import Family
+from felixpy.model.addresses import Address, Family
 
 PATIENCE_S = 20.0  # for the End-of-RIB of a peer that came back without offering graceful restart
 HOLD_S = 300.0  # the first stay away after too many prefixes; doubled each time
@@ -40,6 +40,7 @@ class Peer:
     ended: set[Family] = field(default_factory=set)  # families whose End-of-RIB came since the session is up
     told: set[Family] = field(default_factory=set)  # families whose End-of-RIB we sent since the session is up
     ups: int = 0  # how often the session came up since we run
+    local: Address | None = None  # our end of the session, as the kernel chose it
     held_until: float | None = None
     holds: int = 0
     warned: bool = False
@@ -48,6 +49,12 @@ class Peer:
     def restart_s(self) -> float | None:
         """How long the peer asked us to keep its paths; None when it did not offer graceful restart."""
         return None if self.opened is None else self.opened.graceful_restart_s
+
+    @property
+    def speaking(self) -> Session:
+        """The session as it is: with the source address in use, so that a next hop is one that the peer reaches."""
+        source = self.session.source_address or self.local
+        return self.session if source == self.session.source_address else replace(self.session, source_address=source)
 
     @property
     def state(self) -> str:

@@ -51,7 +51,7 @@ class State:
     @property
     def up(self) -> list[Session]:
         """The sessions that are established."""
-        return [peer.session for peer in self.peers.values() if peer.up]
+        return [peer.speaking for peer in self.peers.values() if peer.up]
 
     @property
     def programmed(self) -> frozenset[Prefix]:
@@ -106,7 +106,7 @@ class State:
         self.touch(heard.changed)
         for address in heard.up:
             self.telling.greet(
-                address, self._advertisements(self.learning.selection.choices, [self.peers[address].session])
+                address, self._advertisements(self.learning.selection.choices, [self.peers[address].speaking])
             )
         if heard.held:
             self.sessions_due.mark()

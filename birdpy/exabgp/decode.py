@@ -88,7 +88,7 @@ def _events(kind: str, neighbor: lines.Neighbor) -> Iterator[Event]:
         if neighbor.message.eor is not None:
             yield from _end_of_rib(peer, neighbor.message.eor)
     elif kind == "state" and neighbor.state == "up":
-        yield Up(peer)
+        yield Up(peer, _own(neighbor.address.local))
     elif kind == "state" and neighbor.state == "down":  # "connected" is printed for a refused connection too
         yield Down(peer, neighbor.reason)
     elif kind == "open" and neighbor.open is not None and neighbor.direction == "receive":
@@ -97,6 +97,14 @@ def _events(kind: str, neighbor: lines.Neighbor) -> Iterator[Event]:
         yield Notified(peer, neighbor.direction == "send", told.code, told.subcode, told.message)
     elif kind == "refresh" and neighbor.refresh is not None and neighbor.direction == "receive":
         yield from _refresh(peer, neighbor.refresh)
+
+
+def _own(text: str) -> Address | None:
+    """Our end of a session, when ExaBGP knows it."""
+    try:
+        return _address(text)
+    except ValueError:
+        return None
 
 
 def _end_of_rib(peer: Address, eor: lines.Eor) -> Iterator[Event]:

@@ -41,6 +41,7 @@ class Addresses(msgspec.Struct):
     """Of the two ends."""
 
     peer: str
+    local: str = ""  # "None" until a connection of ours told which one the kernel chose
 
 
 class Refresh(msgspec.Struct):

@@ -52,9 +52,10 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Up:
-    """The session is established."""
+    """The session is established; `local` is our end of it, when that is known."""
 
     peer: Address
+    local: Address | None = None
 
 
 @dataclass(frozen=True, slots=True)

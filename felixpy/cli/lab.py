@@ -9,6 +9,7 @@ from felixpy.model.errors import Usage
 from felixpy.show.output import output_option
 
 LAB = click.option("--lab", "lab_name", metavar="NAME", help="Which lab; needed only when several run.")
+NAMED = click.argument("named", metavar="[LAB]", required=False)
 
 
 def say(text: str) -> None:
@@ -50,8 +51,9 @@ def deploy(file: Path, reconfigure: bool) -> None:
 @lab.command()
 @click.option("-t", "--topo", "file", type=click.Path(path_type=Path), help="The topology file whose lab it is.")
 @click.option("--all", "every", is_flag=True, help="Every lab of this machine.")
+@NAMED
 @LAB
-def destroy(file: Path | None, every: bool, lab_name: str | None) -> None:
+def destroy(file: Path | None, every: bool, named: str | None, lab_name: str | None) -> None:
     """Remove a lab with all that it made; also what a killed deployment left."""
     from felixpy.lab import registry, topology
     from felixpy.lab.destroy import destroy as remove
@@ -61,7 +63,7 @@ def destroy(file: Path | None, every: bool, lab_name: str | None) -> None:
     elif file is not None:
         chosen = [topology.load(file).name]
     else:
-        chosen = [registry.find_lab(lab_name).name]
+        chosen = [registry.find_lab(named or lab_name).name]
     for name in chosen:
         remove(name)
         say(f"lab {name} is removed")
@@ -85,15 +87,16 @@ def exec_(where: str, argv: tuple[str, ...], lab_name: str | None) -> None:
 
 
 @lab.command()
+@NAMED
 @LAB
 @output_option
-def inspect(output: str, lab_name: str | None) -> None:
+def inspect(output: str, named: str | None, lab_name: str | None) -> None:
     """The nodes of a running lab: what runs in them, their addresses, their namespaces."""
     from felixpy.lab import registry
     from felixpy.lab.inspect import Seen, document, look
     from felixpy.show.output import Column, emit
 
-    chosen = registry.find_lab(lab_name)
+    chosen = registry.find_lab(named or lab_name)
     columns: Sequence[Column[Seen]] = (
         Column("NODE", lambda row: row.name),
         Column("STATE", lambda row: row.state),
@@ -114,13 +117,14 @@ def inspect(output: str, lab_name: str | None) -> None:
 @lab.command()
 @click.option("-t", "--topo", "file", type=click.Path(path_type=Path), help="A topology file; else a running lab's.")
 @click.option("--format", "form", type=click.Choice(["text", "svg", "mermaid"]), default="text", show_default=True)
+@NAMED
 @LAB
-def graph(file: Path | None, form: str, lab_name: str | None) -> None:
+def graph(file: Path | None, form: str, named: str | None, lab_name: str | None) -> None:
     """Draw a topology: for the terminal, as an SVG file, or as Mermaid for a README."""
     from felixpy.lab import graph as drawn
     from felixpy.lab import picture, registry, topology
 
-    wanted = topology.load(file or Path(registry.find_lab(lab_name).topology))
+    wanted = topology.load(file or Path(registry.find_lab(named or lab_name).topology))
     draw = {"text": picture.draw, "svg": drawn.svg, "mermaid": drawn.mermaid}[form]
     click.echo(draw(wanted), nl=False)
 

@@ -47,7 +47,7 @@ def furniture(node: Node, texts: Mapping[str, str], *, rootless: bool) -> Furnit
     """Programs, folders and files of a node; `texts` holds its bound configuration files by their place in it."""
     start = startup_text(node, texts)
     files = {CONFIG_OF[node.program]: start} if start and node.program in CONFIG_OF else {}
-    sysctls = {"net.ipv4.ip_forward": "1", "net.ipv6.conf.default.accept_dad": "0", **BY_PROGRAM[node.program]}
+    sysctls = EVERYWHERE | BY_PROGRAM[node.program]
     if node.program is Program.FRR:
         daemons = texts.get(FRR_DAEMONS, DEFAULT_DAEMONS)
         configured = FRR_CONF in texts or bool(start)
@@ -61,11 +61,15 @@ def furniture(node: Node, texts: Mapping[str, str], *, rootless: bool) -> Furnit
     return Furniture(_others(node, texts), folders, files, sysctls | node.sysctls)
 
 
-ROUTER_SYSCTLS = {
-    "net.ipv6.conf.all.forwarding": "1",
-    "net.ipv4.conf.all.rp_filter": "0",  # several equal paths: an answer may come back on another link
+EVERYWHERE = {
+    "net.ipv4.ip_forward": "1",  # as in a container
+    "net.ipv6.conf.default.accept_dad": "0",  # an address is usable at once
+    # A new namespace inherits the host's: 0 here so that labs are alike on every machine. Of several equal paths an
+    # answer may come back on another one.
+    "net.ipv4.conf.all.rp_filter": "0",
     "net.ipv4.conf.default.rp_filter": "0",
 }
+ROUTER_SYSCTLS = {"net.ipv6.conf.all.forwarding": "1"}
 BY_PROGRAM: dict[Program, dict[str, str]] = {
     Program.FELIXPY: {},  # the agent sets its own
     Program.FRR: ROUTER_SYSCTLS,

@@ -155,7 +155,7 @@ def tour(lab: Lab, say: Say, began: float) -> None:
     boxes = {node: [f"pod {pod.name} {pod.address}" for pod in known if pod.node == node] for node in lab.nodes}
     say(picture.draw(topology.load(Path(lab.topology)), boxes).rstrip("\n"))
     shown.title("its nodes")
-    shown.run(["felixpy", "lab", "inspect", "--lab", lab.name])
+    shown.run(["felixpy", "lab", "inspect", lab.name])
     shown.title("their sessions")
     for node in nodes:
         shown.run(["birdpy", "peers", "--node", node])

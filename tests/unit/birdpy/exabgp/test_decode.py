@@ -176,7 +176,7 @@ REFRESH = '"direction": "receive", "route-refresh": { "afi": "ipv4", "safi": "un
         (b"error", [Acked(ok=False)]),
         (b"overflow 7", [Overflow(7)]),
         (line("state", '"state": "connected"'), []),
-        (line("state", '"state": "up"'), [Up(PEER)]),
+        (line("state", '"state": "up"'), [Up(PEER, ip_address("10.99.0.1"))]),
         (line("state", '"state": "down", "reason": "closing connection"'), [Down(PEER, "closing connection")]),
         (line("update", '"message": { "eor": { "afi" : "ipv6", "safi" : "unicast" } }'), [EndOfRib(PEER, 6)]),
         (line("refresh", REFRESH), [Refresh(PEER, 4, "begin")]),
