@@ -10,6 +10,7 @@ from birdpy.orders import KINDS
 from birdpy.peers import Peer
 from birdpy.ribview import entries, why_not_installed
 from birdpy.router import Router
+from felixpy.daemon.health import live
 from felixpy.kernel.owners import protocol_name
 from felixpy.model.addresses import Prefix, parse_prefix
 from felixpy.model.errors import Usage
@@ -153,10 +154,10 @@ def health(router: Router) -> HealthStatus:
         pid=os.getpid(),
         started=router.started,
         datastore=router.parts.datastore.target,
-        datastore_reachable=in_sync,
+        datastore_reachable="datastore" not in troubles,
         in_sync=in_sync,
         ready=in_sync and not refused and not troubles,
-        live=True,
+        live=live(router.last_pass or None, time.time(), router.settings.resync_s),
         last_pass=router.last_pass or None,
         passes=router.passes,
         keys={"routes": len(settler.desired), "advertisements": len(router.state.telling.settler.desired)},

@@ -156,7 +156,8 @@ class Learning:
         heard.down.add(peer.session.address)
         if fate is Fate.DROP:
             heard.spoken.add(peer.session.address)
-        return self.rib.lost(peer.session.name, peer.session.families if fate is Fate.KEEP else ())
+        kept = peer.session.families if fate is Fate.KEEP else ()
+        return self.rib.lost(peer.session.name, kept, ours=event.ours)
 
     def _overflow(self, heard: Heard, now: float) -> Touched:
         """Updates were dropped: what every peer said is in doubt until it has said it again."""
@@ -164,7 +165,7 @@ class Learning:
         for address, peer in self.peers.items():
             if peer.up:
                 peers.keep_for(peer, now, peers.PATIENCE_S)
-                touched |= self.rib.lost(peer.session.name, peer.session.families)
+                touched |= self.rib.lost(peer.session.name, peer.session.families, ours=True)
                 heard.ask.add(address)
         return touched
 

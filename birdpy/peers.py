@@ -82,7 +82,7 @@ def come_up(peer: Peer, now: float) -> frozenset[Family]:
 
 def go_down(peer: Peer, event: Down, now: float) -> Fate:
     """The session is down: whether its paths stay. An attempt that never came up changes nothing."""
-    if event.reason:
+    if event.reason and peer.held_until is None:
         peer.last_error = event.reason
     if not peer.up:
         return Fate.KEEP

@@ -102,20 +102,28 @@ class Router:
         return known is not None and any(contains(pool, key.prefix) for pool in known.pools)
 
     async def _follow(self) -> None:
-        async for snapshot in follow(self.parts.datastore, KINDS):
-            self.snapshot = snapshot
-            made = orders(snapshot, self.parts.node, self.settings.metric, self._speaker_settings)
-            self.story.problems(made.problems, snapshot.problems)
-            self.remarks.unknown(snapshot)
-            self.remarks.cross(snapshot)
-            if not self._begun.is_set():
-                self.parts.watch.look(self.state)
-            self.state.take(made, self.now())
-            if not self._begun.is_set():
-                await self._begin()
-            if not self._released and snapshot.may_erase(KINDS):
-                self._released = True
-                self.state.touch(self.state.forwarding.wait_for(self.ledger, frozenset(self.state.peers)))
+        while True:
+            try:
+                async for snapshot in follow(self.parts.datastore, KINDS):
+                    self.story.trouble("datastore", "")
+                    await self._take(snapshot)
+            except Unreachable as error:  # what is known stays in force
+                self.story.trouble("datastore", str(error))
+            await asyncio.sleep(TRY_AGAIN_S)
+
+    async def _take(self, snapshot: Snapshot) -> None:
+        """The datastore holds this now."""
+        self.snapshot = snapshot
+        made = orders(snapshot, self.parts.node, self.settings.metric, self._speaker_settings)
+        self.story.problems(made.problems, snapshot.problems)
+        if not self._begun.is_set():
+            self.parts.watch.look(self.state)
+        self.state.take(made, self.now())
+        if not self._begun.is_set():
+            await self._begin()
+        if not self._released and snapshot.may_erase(KINDS):
+            self._released = True
+            self.state.touch(self.state.forwarding.wait_for(self.ledger, frozenset(self.state.peers)))
 
     async def _begin(self) -> None:
         """The datastore was listed for the first time: take over what an earlier life left in the kernel."""
@@ -151,7 +159,7 @@ class Router:
 
         async def one_pass() -> None:
             speaker = self.state.speaker()
-            if speaker is not None:
+            if speaker is not None and speaker.addresses:  # without a Node of ours there is nothing to listen on
                 self.state.left_out = await self.parts.exabgp.configure(speaker)
 
         again_at = math.inf

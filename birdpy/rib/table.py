@@ -154,13 +154,15 @@ class Rib:
                 touched.add(prefix)
         return touched
 
-    def lost(self, session: str, keep: Iterable[Family] = ()) -> Touched:
+    def lost(self, session: str, keep: Iterable[Family] = (), *, ours: bool = False) -> Touched:
         """The session went down: families in `keep` become stale (RFC 4724 §4.2), all else is dropped.
 
-        What was stale already and not heard again since goes too (the second restart in a row).
+        What was stale already and not heard again since goes too (the second restart in a row), unless the fault is
+        `ours`: then the peer had no chance to say it again.
         """
         kept = set(keep)
-        twice = self._stale.pop(session, set())
+        before = self._stale.pop(session, set())
+        twice = set() if ours else before
         touched: Touched = set()
         marked: set[tuple[Prefix, int]] = set()
         for received in self._received(session):

@@ -16,12 +16,14 @@ from felixpy.model.resources import (
     BGPFilterRule,
     BGPPeer,
     BlockAffinity,
+    Metadata,
     Node,
     NodeBGP,
+    Resource,
 )
 from felixpy.model.resources.base import Duration
 from tests.namespaces import Namespace
-from tests.netns.fabric import Fabric, eventually, lost, lost_of, watched
+from tests.netns.fabric import Fabric, Machine, eventually, lost, lost_of, watched
 from tests.speakers import bird, frr, needs
 
 pytestmark = pytest.mark.root
@@ -281,3 +283,86 @@ def test_the_views_of_a_node_without_a_router_say_what_to_run(fabric: Fabric) ->
     assert done.returncode == 1
     assert "birdpy.sock" in done.stderr
     assert "birdpy run --node n1" in done.stderr
+
+
+MANY = "route 203.0.113.64/26 blackhole; route 203.0.113.128/26 blackhole;"
+
+
+def one_node_with_bird(fabric: Fabric, **annotations: str) -> Machine:
+    """n1, started, with a session towards the BIRD at 9."""
+    n1 = fabric.node("n1", 1)
+    peer = BGPPeer(node="n1", peer_ip="172.20.0.9", as_number=Asn(65009))
+    named = {f"felixpy.io/{name.replace('_', '-')}": value for name, value in annotations.items()}
+    fabric.write([Resource(Metadata(name="bird4", annotations=named), peer)])
+    n1.start()
+    return n1
+
+
+@needs("bird")
+def test_a_peer_that_dies_silently_keeps_its_routes_until_it_has_said_what_is_left(
+    fabric: Fabric, tmp_path: Path
+) -> None:
+    n1 = one_node_with_bird(fabric)
+    with fabric.beside(9):
+        with bird(tmp_path / "bird", BIRD_AT_9.replace("EXTRA", MANY)):
+            eventually(lambda: "203.0.113.64/26" in n1.routes(), 20)
+            before = n1.routes()
+        with watched(n1) as here:
+            eventually(lambda: not n1.up("172.20.0.9"))
+            assert n1.paths("203.0.113.0/24")[0]["stale"]
+            assert n1.routes() == before
+            with bird(tmp_path / "bird", BIRD_AT_9.replace("EXTRA", MANY.split(";", maxsplit=1)[0] + ";")):
+                eventually(lambda: "203.0.113.128/26" not in n1.routes(), 20)
+        assert [line.split()[:2] for line in here] == [["Deleted", "203.0.113.128/26"]]
+
+
+@needs("bird")
+def test_a_peer_that_never_comes_back_loses_its_routes_after_its_restart_time(fabric: Fabric, tmp_path: Path) -> None:
+    n1 = one_node_with_bird(fabric)
+    with fabric.beside(9):
+        config = BIRD_AT_9.replace("EXTRA", "").replace("restart on", "restart on; graceful restart time 2")
+        with bird(tmp_path / "bird", config):
+            eventually(lambda: "203.0.113.0/24" in n1.routes(), 20)
+        died = time.monotonic()
+        eventually(lambda: "203.0.113.0/24" not in n1.routes())
+        assert 1.5 < time.monotonic() - died < 5
+
+
+@needs("bird")
+@pytest.mark.parametrize("way", ["it says goodbye", "it never offered to be waited for"])
+def test_a_peer_that_is_not_to_be_waited_for_loses_its_routes_at_once(
+    fabric: Fabric, tmp_path: Path, way: str
+) -> None:
+    n1 = one_node_with_bird(fabric)
+    goodbye = way == "it says goodbye"
+    config = BIRD_AT_9.replace("EXTRA", "").replace("restart on", "restart on" if goodbye else "restart off")
+    with fabric.beside(9), bird(tmp_path / "bird", config) as theirs:
+        eventually(lambda: "203.0.113.0/24" in n1.routes(), 20)
+        if goodbye:
+            theirs.ask("disable", "n1v4")
+        else:
+            theirs.process.kill()
+        eventually(lambda: "203.0.113.0/24" not in n1.routes(), within_s=2.0)
+    (peer,) = n1.ask("peers")["peers"]
+    assert ("notification" in peer["last_error"]) == goodbye
+
+
+@needs("bird")
+def test_a_peer_that_sends_too_much_is_sent_away_and_what_was_accepted_stays(fabric: Fabric, tmp_path: Path) -> None:
+    n1 = one_node_with_bird(fabric, max_prefix="2")
+    with fabric.beside(9), bird(tmp_path / "bird", BIRD_AT_9.replace("EXTRA", MANY)):
+        eventually(lambda: "session held down" in n1.log(), 20)
+        eventually(lambda: not n1.up("172.20.0.9"))
+        (peer,) = n1.ask("peers")["peers"]
+        assert peer["state"] == "held-down"
+        assert peer["held_down"] == "max-prefix 2 exceeded (3 received); back in 5 min"
+        assert len([prefix for prefix in n1.routes() if prefix.startswith("203.0.113.")]) == 2
+
+
+@needs("bird")
+def test_with_the_warning_only_just_the_surplus_is_refused(fabric: Fabric, tmp_path: Path) -> None:
+    n1 = one_node_with_bird(fabric, max_prefix="2", max_prefix_action="warn")
+    with fabric.beside(9), bird(tmp_path / "bird", BIRD_AT_9.replace("EXTRA", MANY)):
+        eventually(lambda: "peer near its limit" in n1.log(), 20)
+        eventually(lambda: len([prefix for prefix in n1.routes() if prefix.startswith("203.0.113.")]) == 2)
+        assert n1.up("172.20.0.9")
