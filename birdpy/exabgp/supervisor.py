@@ -25,6 +25,7 @@ from birdpy.exabgp.configfile import Rendered, render
 from birdpy.exabgp.decode import Undecodable, decode
 from birdpy.exabgp.process import FILE_NAME, Place, Process
 from birdpy.exabgp.reload import reload
+from birdpy.exabgp.secrets import in_memory
 from birdpy.policy.session import Session, Speaker
 from birdpy.rib.events import Acked, Down, Event, Opened, Overflow, Up
 from felixpy.daemon.logs import Log, make_log
@@ -51,8 +52,10 @@ class ExaBGP:
         self._opened: dict[Address, frozenset[Family]] = {}
         self._process: Process | None = None
         self._going = False  # the process has been told its configuration
+        self._planned = False  # we ended it ourselves
         self._configured = asyncio.Event()
         self._closed = False
+        self._warned = False
 
     @property
     def pid(self) -> int | None:
@@ -72,7 +75,7 @@ class ExaBGP:
         """Bring ExaBGP to `speaker`; the names of the sessions that are left out, with the reason.
 
         Only sessions that changed are reset. Other addresses or another port to listen on need a restart, as does a
-        configuration that ExaBGP does not come to.
+        configuration that ExaBGP does not come to. ExaBGP is not started before there is a session.
         """
         rendered, before = render(speaker), self._speaker
         old, self._rendered, self._speaker = self._rendered, rendered, speaker
@@ -80,7 +83,9 @@ class ExaBGP:
             return rendered.refused
         self._place.prepare()
         self._place.write(FILE_NAME, rendered.text)
-        self._configured.set()
+        self._warn_of_disk(rendered)
+        if rendered.sessions:  # without any there is nothing to listen for
+            self._configured.set()
         if self._process is None or not self._going or self._process.ended:
             return rendered.refused  # it will read the file when it starts
         if _listening(before) == _listening(speaker):
@@ -91,6 +96,7 @@ class ExaBGP:
                     )
                     return rendered.refused
             self._log.warning("ExaBGP did not come to its configuration; it is restarted")
+        self._planned = True
         self._process.end()
         return rendered.refused
 
@@ -118,8 +124,11 @@ class ExaBGP:
                 return
             if lost := [Down(address, "ExaBGP ended", ours=True) for address in self._lost()]:
                 yield list(lost)
-            deaths = 0 if time.monotonic() - started > SETTLED_S else deaths + 1
             self.restarts += 1
+            if self._planned:
+                self._planned, deaths = False, 0
+                continue
+            deaths = 0 if time.monotonic() - started > SETTLED_S else deaths + 1
             await self._mourn(process, deaths)
 
     def close(self) -> None:
@@ -154,6 +163,13 @@ class ExaBGP:
         else:
             self._say(f"ExaBGP ended{': ' + said if said else ''}")
         await asyncio.sleep(BACK_OFF_S[min(deaths, len(BACK_OFF_S)) - 1] if deaths else 0.0)
+
+    def _warn_of_disk(self, rendered: Rendered) -> None:
+        """Passwords on a disk outlive the reboot; said once."""
+        if not self._warned and any(s.password for s in rendered.sessions.values()):
+            self._warned = True
+            if not in_memory(self._place.folder):
+                self._log.warning("passwords written to a disk", folder=str(self._place.folder), fix="mount a tmpfs")
 
     def _say(self, trouble: str) -> None:
         if trouble != self.trouble:

@@ -1,6 +1,8 @@
 """Sessions as configured: MD5, GTSM, who dials, and changes at run time that touch nobody else."""
 
 import asyncio
+import contextlib
+import socket
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -271,4 +273,20 @@ def test_a_raw_peer_sees_both_families_only_where_configured(tmp_path: Path) -> 
             assert b"\x45\x04" not in opened, "no add-path"
 
     with network(*ADDRESSES), raw("10.0.0.2") as listening:
+        run(body)
+
+
+def test_without_a_session_exabgp_waits_and_does_not_listen(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with node(tmp_path) as ours:
+            await ours.configure(session(held_down="secret x is missing"))
+            await asyncio.sleep(0.5)
+            assert ours.exabgp.pid is not None and ours.exabgp.restarts == 0
+            with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("10.0.0.1", 179), 1):
+                raise AssertionError("it listens")
+            await ours.configure(session())
+            await ours.up()
+            assert ours.exabgp.restarts == 0
+
+    with network(*ADDRESSES), bird(tmp_path / "bird", bird_config()):
         run(body)
