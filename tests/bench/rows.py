@@ -10,6 +10,7 @@ ROWS = {
     "routes": "tests.bench.routes:write",
     "resync": "tests.bench.routes:resync",
     "one-more": "tests.bench.routes:one_more",
+    "attach": "tests.bench.attach:attach",
     "exabgp-decode": "tests.bench.exabgp:decoding",
     "exabgp-tell": "tests.bench.exabgp:telling",
     "exabgp-latency": "tests.bench.exabgp:latency",
