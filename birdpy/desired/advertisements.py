@@ -5,7 +5,7 @@ Sessions that policy cannot tell apart are one group: what they hear is worked o
 
 from collections.abc import Collection, Iterable, Mapping
 
-from birdpy.policy.exports import Announced, ExportRules, Withheld, judge
+from birdpy.policy.exports import Announced, ExportRules, Made, Withheld, judge
 from birdpy.policy.session import Session
 from birdpy.rib.advertisement import Advertisement, AdvertisementKey
 from birdpy.rib.best_path import Choice
@@ -30,24 +30,24 @@ def advertisements(
     All prefixes give the whole; the prefixes that changed give what takes the place of their former entries.
     `programmed` holds the own blocks whose blackhole was read back from the kernel: the others wait.
     """
-    grouped = groups(sessions)
+    grouped: list[tuple[tuple[Session, ...], Made]] = [(members, {}) for members in groups(sessions)]
     wanted: Advertisements = {}
     for prefix in prefixes:
         choice = choices.get(prefix)
         if choice is None or waits(choice.best, programmed):
             continue
         path = choice.best
-        for members in grouped:
-            _tell(path, members, rules, wanted)
+        for members, made in grouped:
+            _tell(path, members, rules, made, wanted)
     return wanted
 
 
-def _tell(path: Path, members: tuple[Session, ...], rules: ExportRules, wanted: Advertisements) -> None:
+def _tell(path: Path, members: tuple[Session, ...], rules: ExportRules, made: Made, wanted: Advertisements) -> None:
     """Add what one group hears of `path`. Its sender, if it is one of them, hears nothing."""
     others = [session for session in members if path.source != "bgp" or session.name != path.session]
     if not others:
         return
-    verdict = judge(path, others[0], rules)
+    verdict = judge(path, others[0], rules, made=made)
     if isinstance(verdict, Announced):
         origin = origin_of(path, verdict)
         for session in others:

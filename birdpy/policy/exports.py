@@ -65,8 +65,17 @@ class ExportRules:
     draining: bool = False  # announce everything as a last resort (RFC 8326)
 
 
-def judge(path: Path, session: Session, rules: ExportRules, interface: str = "") -> Announced | Withheld:
-    """Whether and how the peer of `session` hears of `path`, the chosen one of its prefix."""
+Made = dict[object, tuple[Path, Announced | Withheld]]
+
+
+def judge(
+    path: Path, session: Session, rules: ExportRules, interface: str = "", made: Made | None = None
+) -> Announced | Withheld:
+    """Whether and how the peer of `session` hears of `path`, the chosen one of its prefix.
+
+    `made` belongs to one session (or to several that export cannot tell apart) and one set of rules: with it,
+    prefixes that share attributes and rule are worked out once and share what leaves.
+    """
     forbidden = _forbidden(path, session, rules)
     if forbidden is not None:
         return forbidden
@@ -78,11 +87,18 @@ def judge(path: Path, session: Session, rules: ExportRules, interface: str = "")
     rule = _built_in(path, rules)
     if isinstance(rule, Withheld):
         return rule
+    values = [value for _, found in rules.communities.covering(path.prefix) for value in found]
+    key = (id(path.attributes), path.next_hop, path.session, path.peer_id, family(path.prefix), rule, *values)
+    known = made.get(key) if made is not None else None
+    if known is not None:
+        return known[1]
     attributes = path.attributes
-    for _, values in rules.communities.covering(path.prefix):
-        for value in values:
-            attributes = with_community(attributes, value)
-    return _leaving(replace(path, attributes=attributes), session, rules, rule)
+    for value in values:
+        attributes = with_community(attributes, value)
+    verdict = _leaving(replace(path, attributes=attributes), session, rules, rule)
+    if made is not None:
+        made[key] = path, verdict  # the path keeps its attributes alive, so that their id stays theirs
+    return verdict
 
 
 def _forbidden(path: Path, session: Session, rules: ExportRules) -> Withheld | None:

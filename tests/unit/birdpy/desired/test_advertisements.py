@@ -94,3 +94,19 @@ def test_an_announcement_knows_where_it_comes_from() -> None:
     assert mine is not None and theirs is not None
     assert (mine.kind, mine.name, mine.rule) == ("block", str(BLOCK), "own block 10.65.0.0/26")
     assert (theirs.kind, theirs.name, theirs.rule) == ("peer", "Node_10_0_0_2", "pool pods")
+
+
+def test_prefixes_with_equal_attributes_share_what_leaves_and_others_do_not() -> None:
+    shared = attributes(local_pref=100)
+    chosen = choices(
+        path("10.65.1.0/26", attributes=shared),
+        path("10.65.2.0/26", attributes=shared),
+        path("10.65.3.0/26", attributes=attributes(local_pref=100, communities=frozenset({(1, 1)}))),
+        path("10.65.4.0/26", "10.0.0.7", attributes=shared),
+    )
+    keep = replace(TOR, next_hop_mode="Keep")
+    found = {str(k.prefix): a for k, a in advertisements(chosen, chosen, [keep], RULES, ()).items()}
+    one, two, three, four = found.values()
+    assert one.attributes is two.attributes
+    assert three.attributes.communities == {(1, 1)}
+    assert [str(each.next_hop) for each in (one, two, three, four)] == ["10.0.0.2"] * 3 + ["10.0.0.7"]
