@@ -54,14 +54,14 @@ def _alike(routes: Collection[Route]) -> Iterator[list[Route]]:
     By identity of the hops, which is cheap and safe: equal hops in two tuples only make two groups.
     """
     groups: dict[Any, list[Route]] = {}
+    last: Any = None
     for route in routes:
         key = route.key
         prefix = key.prefix
         shape = (id(route.hops), route.device, key.metric, key.table, prefix.prefixlen, type(prefix))
-        try:
-            groups[shape].append(route)
-        except KeyError:
-            groups[shape] = [route]
+        if shape != last:  # neighbours are mostly alike: comparing is cheaper than looking up
+            last, group = shape, groups.setdefault(shape, [])
+        group.append(route)
     return iter(groups.values())
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 QUIET_S = 0.1  # this long without a microsecond of processor time means done
 LOOK_S = 0.002
@@ -27,6 +28,13 @@ protocol kernel fib {{
 include "{folder}/routes.conf";
 """
 ROUTES = "protocol static pods {{\n    ipv4;\n{routes}}}\n"
+
+
+class Took(NamedTuple):
+    """Seconds by the clock, and of the processor: the second hardly depends on what else the machine does."""
+
+    wall: float
+    cpu: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +70,12 @@ class Bird:
                 last, busy = time.perf_counter(), now
         return last - began
 
-    def timed(self, command: str) -> float:
-        """Seconds of wall clock that a command and all that follows from it take."""
-        began = time.perf_counter()
+    def timed(self, command: str) -> Took:
+        """What a command and all that follows from it take."""
+        began, worked = time.perf_counter(), self.busy_ns()
         self.ask(command)
-        return self.settle(began)
+        wall = self.settle(began)
+        return Took(wall, (self.busy_ns() - worked) * 1e-9)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from felixpy.kernel.routes import KernelRoutes
 from felixpy.model.routes import Device, Route, RouteKey, RouteKind
 from felixpy.reconcile.plan import Plan, diff
 from tests.bench import bird
+from tests.bench.bird import Took
 from tests.bench.table import Bench, Goal, Row, Series, ratio
 from tests.namespaces import Namespace, in_new_namespace
 
@@ -42,17 +43,16 @@ def compiled(scratch: Path) -> Path:
     return program
 
 
-def in_c(program: Path, what: str, count: int) -> float:
-    done = subprocess.run(
-        [str(program), what, str(count), "100", str(PROTOCOL)], check=True, capture_output=True, text=True
-    )
-    return float(done.stdout)
+def in_c(program: Path, what: str, count: int) -> Took:
+    command = [str(program), what, str(count), "100", str(PROTOCOL)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return Took(*map(float, done.stdout.split()))
 
 
-async def applied(table: KernelRoutes, plan: Plan[RouteKey, Route]) -> float:
-    began = time.perf_counter()
+async def applied(table: KernelRoutes, plan: Plan[RouteKey, Route]) -> Took:
+    began, worked = time.perf_counter(), time.process_time()
     refused = await table.apply(plan)
-    took = time.perf_counter() - began
+    took = Took(time.perf_counter() - began, time.process_time() - worked)
     assert not refused
     return took
 
@@ -65,8 +65,8 @@ def installed(namespace: Namespace) -> int:
     return sum(1 for line in namespace.run("ip", "route", "show", "table", "main").splitlines() if "v0" in line)
 
 
-async def _ours_in_turn(count: int) -> tuple[float, float]:
-    """Seconds for writing and for erasing; each time as an agent does at its start: read, then write."""
+async def _ours_in_turn(count: int) -> tuple[Took, Took]:
+    """Writing and erasing; each time as an agent does at its start: read, then write."""
     table, rows = ours(), wanted(count)
     await table.read()
     write = await applied(table, Plan(rows))
@@ -74,37 +74,41 @@ async def _ours_in_turn(count: int) -> tuple[float, float]:
     return write, await applied(table, Plan({}, frozenset(rows)))
 
 
-def write(bench: Bench) -> Row:
-    """Write and erase the routes; microseconds a route."""
-    count = 10_000 if bench.quick else 100_000
-    seconds: dict[str, list[float]] = {name: [] for name in ("C", "felixpy", "BIRD 2", "C-", "felixpy-", "BIRD 2-")}
+def _in_turns(bench: Bench, count: int) -> dict[str, list[tuple[Took, Took]]]:
+    """Each writer's adding and erasing, round by round."""
+    took: dict[str, list[tuple[Took, Took]]] = {"C": [], "felixpy": [], "BIRD 2": []}
     with ground() as namespace:
         program = compiled(bench.scratch)
         lines = [f'route {key.prefix} via "v0";' for key in wanted(count)]
         with bird.running(bench.scratch, lines) as other:
             for _ in range(bench.rounds):
-                seconds["C"].append(in_c(program, "add", count))
-                seconds["C-"].append(in_c(program, "del", count))
-                wrote, erased = asyncio.run(_ours_in_turn(count))
-                seconds["felixpy"].append(wrote)
-                seconds["felixpy-"].append(erased)
-                seconds["BIRD 2"].append(other.timed("enable fib"))
+                took["C"].append((in_c(program, "add", count), in_c(program, "del", count)))
+                took["felixpy"].append(asyncio.run(_ours_in_turn(count)))
+                added = other.timed("enable fib")
                 assert installed(namespace) == count
-                seconds["BIRD 2-"].append(other.timed("disable fib"))
+                took["BIRD 2"].append((added, other.timed("disable fib")))
                 assert installed(namespace) == 0
-    us = {name: tuple(each / count * 1e6 for each in values) for name, values in seconds.items()}
-    added = [Series(name, "us a route", us[name], base=name == "C") for name in ("C", "felixpy", "BIRD 2")]
-    erased_too = [
-        Series(f"{name[:-1]}, erase", "us a route, erased", us[name]) for name in ("C-", "felixpy-", "BIRD 2-")
+    return took
+
+
+def write(bench: Bench) -> Row:
+    """Write and erase the routes; microseconds a route."""
+    count = 10_000 if bench.quick else 100_000
+    took = _in_turns(bench, count)
+    series = [
+        Series(f"{name}, {verb}", unit, tuple(pair[nth][of] / count * 1e6 for pair in took[name]), base=name == "C")
+        for nth, verb in enumerate(("writing", "erasing"))
+        for of, unit in enumerate(("us a route", "us of processor a route"))
+        for name in took
     ]
-    c, own, peer = added
+    c, own, peer = series[:3]
     goals = [
         Goal("felixpy : C", ratio(own, c), 1.3),
         Goal("BIRD 2 : felixpy", ratio(peer, own), 1.5, at_least=True),
     ]
     void = f"C itself took {c.median:.1f} us a route" if c.median > VOID_US else ""
     notes = {"C": "tests/bench/routes.c, cc -O2: 256 messages a send, ACK on the last", "BIRD": bird.configuration()}
-    return Row(f"write {count} /32 routes", [*added, *erased_too], goals, notes, void)
+    return Row(f"write {count} /32 routes", series, goals, notes, void)
 
 
 def resync(bench: Bench) -> Row:
@@ -120,7 +124,7 @@ def resync(bench: Bench) -> Row:
         await table.read()
         key, other = next(iter(rows)), RouteKey(IPv4Network("192.0.2.1/32"))
         for _ in range(bench.rounds):
-            in_c_ms.append(in_c(program, "dump", count) * 1e3)
+            in_c_ms.append(in_c(program, "dump", count).wall * 1e3)
             began = time.perf_counter()
             plan = diff(rows, await table.read(), may_erase=True)
             ours_ms.append((time.perf_counter() - began) * 1e3)
@@ -151,7 +155,7 @@ def one_more(bench: Bench) -> Row:
     async def times(table: KernelRoutes) -> tuple[float, ...]:
         found = []
         for _ in range(bench.rounds * 20):
-            found.append(await applied(table, Plan({key: route})) * 1e6)
+            found.append((await applied(table, Plan({key: route}))).wall * 1e6)
             await applied(table, Plan({}, frozenset([key])))
         return tuple(found)
 

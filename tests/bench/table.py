@@ -26,7 +26,7 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One thing measured several times. `base` marks the one that the others' ratio is taken against."""
+    """One thing measured several times. `base` marks the one that the following ones' ratio is taken against."""
 
     name: str
     unit: str
@@ -105,19 +105,20 @@ def markdown(rows: dict[str, Row], facts: dict[str, str]) -> str:
     """The table for people."""
     lines = ["| row | measured | median | least to most | n | ratio | remark |", "|---|---|---|---|---|---|---|"]
     for row in rows.values():
-        base = next((series for series in row.series if series.base), None)
+        base: Series | None = None  # the last one so marked, so a row may hold several groups
         title = f"{row.title} **void: {row.void}**" if row.void else row.title
         if not row.series:
             lines.append(f"| {title} | | | | | | |")
         for series in row.series:
+            base = series if series.base else base
             times = f"{ratio(series, base):.2f}" if base is not None and base.unit == series.unit else ""
-            spread = f"{min(series.samples):.3g} to {max(series.samples):.3g}"
+            median, count = f"{series.median:.3g} {series.unit}", str(len(series.samples))
             cells = [
                 title,
                 series.name,
-                f"{series.median:.3g} {series.unit}",
-                spread,
-                str(len(series.samples)),
+                median,
+                f"{min(series.samples):.3g} to {max(series.samples):.3g}",
+                count,
                 times,
             ]
             lines.append("| " + " | ".join([*cells, series.remark]) + " |")
