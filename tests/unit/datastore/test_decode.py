@@ -107,6 +107,18 @@ BETWEEN: list[tuple[dict[str, Any], str, str]] = [
     (of("IPPool", {"cidr": "10.65.0.0/16", "allowedUses": ["LoadBalancer"], "vxlanMode": "Always"}),
      "spec.allowedUses", "excludes ipipMode and vxlanMode"),
     (of("IPPool", {"cidr": "10.65.0.0/16", "allowedUses": ["Tunnel", "Tunnel"]}), "spec.allowedUses[1]", "twice"),
+    (of("BGPPeer", {"peerIP": "[fd00::1"}), "spec.peerIP", "is not [address]:port"),
+    (of("BGPConfiguration", {"ignoredInterfaces": ["a b"]}), "spec.ignoredInterfaces[0]", "not an interface pattern"),
+    (of("BGPConfiguration", {"communities": [{"value": "1:1"}]}), "spec.communities[0].name", "is missing"),
+    (of("BGPFilter", {"importV4": [{"action": "Accept", "communities": {"values": ["1"]}}]}),
+     "spec.importV4[0].communities.values[0]", "not a community"),
+    (of("BGPFilter", {"importV4": [{"action": "Accept", "operations": [{"addCommunity": {"value": "1:1:1:1"}}]}]}),
+     "spec.importV4[0].operations[0].addCommunity.value", "not a community"),
+    (of("IPPool", {"cidr": "10.65.0.0/16", "allowedUses": ["Pods"]}), "spec.allowedUses[0]", "one of Workload"),
+    (of("IPReservation", {"reservedCIDRs": ["10.0.0.1", "10.0.0.1"]}), "spec.reservedCIDRs[1]", "twice"),
+    (of("Node", {"addresses": [{"address": "10.0.0.1", "type": "Mine"}]}), "spec.addresses[0].type", "one of Calico"),
+    (of("CalicoNodeStatus", {"node": "n", "classes": ["Rib"]}), "spec.classes[0]", "one of Agent, BGP, Routes"),
+    ({"apiVersion": "v1", "kind": "Secret", "metadata": META, "data": "x"}, "data", "mapping of keys"),
     (of("IPAMConfig", {"maxBlocksPerHost": 1}), "spec.maxBlocksPerHost", "needs strictAffinity"),
     (of("IPAMConfig", {}, metadata={"name": "other"}), "metadata.name", "named default"),
     (of("IPAMBlock", {"cidr": "10.0.0.0/31", "allocations": [0, None]}), "spec.allocations", "outside the 0"),
@@ -172,6 +184,21 @@ def test_an_empty_spec_means_the_defaults(kind: str, spec: Any) -> None:
 
 def test_an_empty_text_is_an_absent_address() -> None:
     assert decode(of("BGPPeer", {"reachableBy": "", "nextHopMode": "", "asNumber": ""}), "f").spec == BGPPeer()
+
+
+def test_an_empty_choice_is_the_default() -> None:
+    pool = {"cidr": "10.65.0.0/16"}
+    assert decode(of("IPPool", {**pool, "nodeSelector": "", "allowedUses": [], "blockSize": 0}), "f") == decode(
+        of("IPPool", pool), "f"
+    )
+    affinity = {"cidr": "10.65.0.0/26", "node": "n"}
+    assert decode(of("BlockAffinity", {**affinity, "type": "", "deleted": ""}), "f") == decode(
+        of("BlockAffinity", affinity), "f"
+    )
+
+
+def test_no_duration_is_written_without_a_unit_but_zero() -> None:
+    assert decode(of("FelixConfiguration", {"routeRefreshInterval": "0"}), "f").spec.route_refresh_interval == 0
 
 
 def test_the_older_api_group_and_the_newer_name_are_known() -> None:

@@ -54,6 +54,8 @@ FATAL = [
 FINE = [
     world(pool("a", "10.65.0.0/16"), pool("b", "10.66.0.0/16"), pool("c", "fd00::/48", 122)),
     world(N1, N2),
+    world(N1, Resource(Metadata("n3"), Node()), peer(peer_ip="10.0.0.9", filters=())),
+    world(Resource(Metadata("default"), BGPConfiguration()), Resource(Metadata("default"), FelixConfiguration())),
     world(N1, N2, peer(peer_ip="10.0.0.1")),  # a route reflector that all others peer with
     world(N1, N2, peer(peer_ip="10.0.0.1", node_selector="all()")),
     world(N1, N2, peer(peer_ip="10.0.0.1", node="n2")),
@@ -89,9 +91,16 @@ def test_what_has_no_effect_is_noted(snapshot: Snapshot, field: str, reason: str
     assert problem.field == field and reason in problem.reason
 
 
+def test_a_problem_concerns_both_of_its_objects() -> None:
+    first, second, third = pool("a", "10.65.0.0/16"), pool("b", "10.65.0.0/24"), pool("c", "10.66.0.0/16")
+    (problem,) = cross_problems(world(first, second, third))
+    assert [problem.concerns(it) for it in (first, second, third)] == [True, True, False]
+
+
 def test_a_pool_keeps_its_range_and_block_size() -> None:
     old = pool("a", "10.65.0.0/16")
     assert changed_what_is_fixed(old, old) is None
+    assert changed_what_is_fixed(N1, N2) is None
     for new in (pool("a", "10.66.0.0/16"), pool("a", "10.65.0.0/16", 27)):
         problem = changed_what_is_fixed(old, new)
         assert problem is not None and "delete the pool" in problem.reason
