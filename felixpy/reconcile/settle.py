@@ -89,8 +89,8 @@ class Settler(Generic[K, V]):
         wanted, before = self._desired.get(key), self._held.get(key)
         self._held[key] = value
         self._doubted.discard(key)
-        if wanted is not None and wanted != value:
-            if before == wanted:
+        if wanted != value:
+            if wanted is not None and before == wanted:
                 self._retries.lost(key, now)
             self._dirty[key] = None
 
