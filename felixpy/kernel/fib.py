@@ -47,7 +47,8 @@ def read_connected(netlink: Netlink, ours: Collection[int] = ()) -> ConnectedRou
     for family in (AF_INET, AF_INET6):
         for chunk in dump_routes(netlink, family, table=MAIN_TABLE):
             for body in [body for body in bodies(chunk) if body[PROTOCOL_AT] not in skip]:
-                found += _decoded(body, name)
+                if body[0] == family:  # a kernel without IPv6 answers for it with the routes of all families
+                    found += _decoded(body, name)
     return ConnectedRoutes.of(found)
 
 

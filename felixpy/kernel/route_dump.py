@@ -68,7 +68,8 @@ class RouteDump:
             found_in = bodies(chunk)
             now.update(zip(found_in, map(before.get, found_in), strict=True))
             for body in found_in:
-                if now[body] is None and body not in before:
+                # A kernel without IPv6 answers for it with the routes of all families.
+                if now[body] is None and body not in before and body[0] == self._family:
                     found = now[body] = decode(body, self._name)
                     if found is not None:
                         come.append(found)

@@ -1,10 +1,12 @@
 """What the kernel reaches without us, read back as the ground for next hops."""
 
+import asyncio
 from ipaddress import ip_address, ip_network
 
 from felixpy.kernel.events import AddressChanged, LinkChanged, Lost, RouteChanged
 from felixpy.kernel.fib import concerns, read_connected
 from felixpy.kernel.netlink import Netlink
+from felixpy.kernel.route_dump import RouteDump, dump_routes
 from felixpy.model.fib import ConnectedRoute
 from felixpy.model.links import Link
 from felixpy.model.routes import Device, RouteKey
@@ -84,3 +86,12 @@ def test_only_events_that_move_the_ground_concern_it() -> None:
     assert concerns(LinkChanged(Link(1, V0, up=False, carrier=False)))
     assert concerns(Lost())
     assert not concerns(AddressChanged(V0, ip_address("10.0.0.1")))
+
+
+def test_a_family_that_the_kernel_does_not_know_adds_nothing(netns: Namespace) -> None:
+    """The kernel answers a dump of such a family with the routes of all others (rtnl_dump_all)."""
+    netns.run("ip", "-batch", "-", given=LINES)
+    unknown = 27  # AF_IB has no routes
+    assert dump_routes(Netlink(), unknown) != []
+    table = RouteDump(Netlink(), unknown, 0)
+    assert asyncio.run(table.look()) == ([], [])
