@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 TOPOLOGY ?= containerlab/quickstart.clab.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help venv tools lab clean-lab check test bench lock fmt
+.PHONY: help venv tools lab clean-lab check test cni bench lock fmt
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | column -t -s:
@@ -51,6 +51,11 @@ lock:  ## write requirements.lock anew from pyproject.toml
 fmt: venv  ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+cni: felixpy/cni/felixpy-cni  ## the CNI plugin as one static program, for hosts without Python
+
+felixpy/cni/felixpy-cni: felixpy/cni/shim.c
+	$(CC) -O2 -Wall -Wextra -Werror -static -o $@ $<
 
 bench: venv  ## benchmarks against C, BIRD and FRR; ARGS="--quick ROW..." picks; results in bench-results/
 	$(BIN)/python -m tests.bench $(ARGS)

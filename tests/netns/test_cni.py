@@ -1,6 +1,7 @@
 """ADD and DEL through the plugin's own program, the real agent and a real kernel."""
 
 import json
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from felixpy.cni import wire
 from tests.namespaces import Namespace
 from tests.netns.agent_process import ip, node, until
 from tests.netns.cni_plugin import (
@@ -24,6 +26,7 @@ from tests.netns.cni_plugin import (
     trouble,
 )
 
+SHIM = Path(wire.__file__).with_name("shim.c")
 GATEWAY, GATEWAY6, MAC = "169.254.1.1", "fe80::ecee:eeff:feee:eeee", "ee:ee:ee:ee:ee:ee"
 
 
@@ -179,6 +182,24 @@ def test_an_add_waits_for_an_agent_that_is_being_restarted(runtime: Runtime, net
     runtime.node.start()
     assert runtime.ended(plugin).code == 0
     assert trouble(runtime.node) == []
+
+
+def test_the_static_plugin_attaches_and_detaches_as_well(runtime: Runtime, netns: Namespace, tmp_path: Path) -> None:
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("needs a C compiler (cc) to build the shim")
+    program = tmp_path / "felixpy-cni"
+    subprocess.run([compiler, "-O2", "-static", "-o", str(program), str(SHIM)], check=True)
+    pod = netns.another()
+    expected = runtime.add("web", pod).json
+    runtime.program = (str(program),)
+    assert runtime.add("web", pod).json == expected
+    other = netns.another()
+    answer = runtime.add("db", other)
+    assert all(pings(netns, address) for address in answer.addresses)
+    assert [runtime.call("DEL", name, where).code for name, where in (("web", pod), ("db", other))] == [0, 0]
+    until(lambda: not devices())
+    assert in_use(runtime.node) == 0 and trouble(runtime.node) == []
 
 
 def test_gc_removes_what_the_runtime_does_not_know(runtime: Runtime, netns: Namespace) -> None:
