@@ -231,3 +231,40 @@ def test_lines_that_nobody_takes_are_dropped_and_the_session_is_not(
 def lost(ours: Node) -> int:
     """How many UPDATE lines were dropped."""
     return sum(each.dropped for each in ours.events if isinstance(each, Overflow))
+
+
+GARBAGE = [
+    b"",
+    b"\x00" * 100,
+    b"GET / HTTP/1.1\r\n\r\n",
+    b"\xff" * 16 + b"\x00\x12\x01",  # a length below the header's
+    b"\xff" * 16 + b"\xff\xff\x02",  # a length above the largest
+    b"\xff" * 16 + b"\x00\x13\x63",  # an unknown type
+    b"\xff" * 16 + b"\x00\x17\x01\x04\xfd\xea\x00",  # an OPEN cut short
+    b"\xff" * 16 + b"\x00\x17\x02\xff\xff\x00\x00",  # an UPDATE whose lengths lie
+]
+
+
+@pytest.mark.parametrize("established", [False, True])
+def test_garbage_from_a_peer_never_ends_exabgp(tmp_path: Path, established: bool) -> None:
+    async def body() -> None:
+        async with node(tmp_path, session()) as ours:
+            loop = asyncio.get_running_loop()
+            first = await until(lambda: ours.exabgp.pid)
+            for garbage in GARBAGE:
+                connection, _ = await loop.run_in_executor(None, listening.accept)
+                with connection:
+                    if established:
+                        peer = RawSpeaker(connection, 65002)
+                        await loop.run_in_executor(None, peer.establish, "10.0.0.2", MULTIPROTOCOL_4)
+                    connection.sendall(garbage)
+                    await asyncio.sleep(0.1)
+            connection, _ = await loop.run_in_executor(None, listening.accept)
+            with connection:
+                peer = RawSpeaker(connection, 65002)
+                await loop.run_in_executor(None, peer.establish, "10.0.0.2", MULTIPROTOCOL_4)
+                await ours.up()
+                assert ours.exabgp.pid == first and ours.exabgp.restarts == 0
+
+    with network(*ADDRESSES), raw("10.0.0.2") as listening:
+        run(body)
