@@ -34,6 +34,7 @@ class Peer:
     session: Session
     since: float
     up: bool = False
+    by_us: bool = True  # the last session ended, or there was none yet, because of us and not of the peer
     opened: Opened | None = None
     last_error: str = ""
     awaiting: dict[Family, float] = field(default_factory=dict)
@@ -71,7 +72,9 @@ def come_up(peer: Peer, now: float) -> frozenset[Family]:
     peer.told.clear()
     opened = peer.opened
     lost: frozenset[Family] = frozenset()
-    if opened is not None and opened.restarting:  # it restarted itself: the F bits say what survived (RFC 4724 §4.2)
+    if opened is not None and opened.restarting and not peer.by_us:
+        # It restarted itself: the F bits say what survived (RFC 4724 §4.2). When it was we who restarted (§4.1) they
+        # tell nothing: FRR sets R and no F for two minutes after its own start, whoever ended the session.
         lost = frozenset(f for f in peer.awaiting if f not in opened.forwarding_kept)
     for family in lost:
         del peer.awaiting[family]
@@ -86,7 +89,7 @@ def go_down(peer: Peer, event: Down, now: float) -> Fate:
         peer.last_error = event.reason
     if not peer.up:
         return Fate.KEEP
-    peer.up, peer.since = False, now
+    peer.up, peer.since, peer.by_us = False, now, event.ours
     if event.ours:
         keep_for(peer, now, peer.session.graceful_restart_s if peer.restart_s is None else peer.restart_s)
         return Fate.KEEP

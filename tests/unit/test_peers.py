@@ -91,6 +91,21 @@ def test_the_death_of_our_own_exabgp_keeps_the_paths_of_every_peer() -> None:
     assert peers.overdue(found, 20.0 + found.session.graceful_restart_s) == {4}
 
 
+@pytest.mark.parametrize("before", [None, OURS])
+def test_what_a_peer_says_of_its_own_restart_counts_only_when_the_peer_ended_the_session(before: Down | None) -> None:
+    """FRR opens with R and no F long after its own start: our restart would cost its routes."""
+    found = established() if before else peer()
+    if before:
+        peers.go_down(found, before, 20.0)
+    else:
+        peers.keep_for(found, 20.0, 120)
+    found.opened = opened(restarting=True, kept=frozenset())
+    assert peers.come_up(found, 30.0) == frozenset()
+    assert set(found.awaiting) == {4}
+    peers.go_down(found, Down(ADDRESS, ""), 40.0)
+    assert peers.come_up(found, 50.0) == {4}
+
+
 def test_a_second_death_before_the_peer_has_spoken_does_not_prolong_the_wait() -> None:
     found = established()
     peers.go_down(found, OURS, 20.0)
