@@ -153,7 +153,8 @@ class Agent:
             now = self.now()
             for event in burst:
                 self._kernel_event(event, now)
-            self._changed.set()
+            if self.around.holdings.due_at() <= now or not self._advertised_known:
+                self._changed.set()  # most events are none of ours: another program's routes, ARP on the uplink
 
     def _kernel_event(self, event: KernelEvent, now: float) -> None:
         holdings = self.around.holdings

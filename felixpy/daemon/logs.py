@@ -5,12 +5,18 @@ prefix=..., device=...)`. info = the world changed; warning = someone may need t
 per change, none per idle pass. Secrets never go in.
 """
 
+import os
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+import msgspec
 
 if TYPE_CHECKING:
     from types import ModuleType
 
+STDERR = 2
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -42,19 +48,44 @@ def make_log(daemon: str, *, level: str = "info", stream: TextIO | None = None, 
     """A log of `daemon` on `stream` (stderr), with `fields` on every line. `level` is a key of LEVELS."""
     structlog = _structlog()
     log: Log = structlog.wrap_logger(
-        structlog.PrintLogger(stream or sys.stderr),
+        Lines(stream),
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.dict_tracebacks,
-            structlog.processors.JSONRenderer(default=str),
+            structlog.processors.JSONRenderer(serializer=as_json),
         ],
         cache_logger_on_first_use=True,
         daemon=daemon,
         **fields,
     )
     return log
+
+
+class Lines:
+    """Writes lines to a stream, or without one to stderr, past Python's buffer.
+
+    A stderr that takes none (a full disk, a reader that left) stops no daemon, and nothing piles up for it.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def write(self, line: str) -> None:
+        """One line, at once."""
+        if self._stream is not None:
+            self._stream.write(line + "\n")
+            return
+        with suppress(OSError):
+            os.write(STDERR, line.encode() + b"\n")
+
+    msg = debug = info = warning = error = critical = log = write
+
+
+def as_json(fields: Mapping[str, Any], **_: Any) -> str:
+    """One JSON object; what has no JSON type becomes its text."""
+    return msgspec.json.encode(fields, enc_hook=str).decode()
 
 
 def _structlog() -> "ModuleType":

@@ -6,6 +6,7 @@ would: it may belong to another process by now, and in a lab it counts in anothe
 
 import fcntl
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -47,10 +48,10 @@ def claim(path: Path, daemon: str) -> PidFile:
         holder = read(path)
         who = f" as pid {holder.pid}" if holder else ""
         raise Trouble(f"{daemon} already runs here{who}: it holds {path}") from error
-    file.truncate(0)
     pid = os.getpid()
-    file.write(f"{pid} {started_at(pid) or 0}\n")
-    file.flush()
+    with suppress(OSError):  # a full disk: the lock holds all the same, only its holder's name is missing
+        os.ftruncate(file.fileno(), 0)
+        os.write(file.fileno(), f"{pid} {started_at(pid) or 0}\n".encode("ascii"))
     return PidFile(path, file)
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,26 @@ def test_a_log_line_is_one_json_object_with_its_fields() -> None:
         "event": "route written", "level": "info", "daemon": "felixpy", "node": "n1", "table": "routes",
         "prefix": "10.0.0.0", "text": "two\nlines",
     }  # fmt: skip
+
+
+def test_a_full_disk_stops_no_daemon() -> None:
+    program = """
+from felixpy.daemon.logs import make_log
+log = make_log("felixpy")
+for number in range(3):
+    log.info("route written", number=number)
+print("still here")
+"""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=full, check=True)
+    assert done.stdout == b"still here\n"
+
+
+def test_what_json_does_not_know_becomes_text() -> None:
+    stream = io.StringIO()
+    make_log("felixpy", stream=stream).info("x", address=ip_address("10.0.0.1"), rows={Path("a"): 1}, bad=object)
+    document = json.loads(stream.getvalue())
+    assert (document["address"], document["bad"]) == ("10.0.0.1", "<class 'object'>")
 
 
 def test_logging_leaves_rich_out_of_a_daemon() -> None:
