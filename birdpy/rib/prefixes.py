@@ -1,4 +1,4 @@
-"""Values by prefix, and what routing asks of them: longest match, what covers, what lies inside. Pure."""
+"""Values by prefix, and what routing asks of them: longest match, what covers what. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar
@@ -18,27 +18,26 @@ class PrefixMap(Generic[V]):
 
     def __init__(self, items: dict[Prefix, V] | None = None) -> None:
         self._items: dict[Prefix, V] = {}
-        self._tables: dict[Family, dict[int, dict[int, Prefix]]] = {4: {}, 6: {}}
+        self._tables: dict[Family, dict[int, dict[int, tuple[Prefix, V]]]] = {4: {}, 6: {}}
         self._lengths: dict[Family, tuple[int, ...]] = {4: (), 6: ()}  # longest first
         for prefix, value in (items or {}).items():
             self[prefix] = value
 
     def __setitem__(self, prefix: Prefix, value: V) -> None:
-        if prefix not in self._items:
-            kind, length = family(prefix), prefix.prefixlen
-            table = self._tables[kind].setdefault(length, {})
-            if not table:
-                self._lengths[kind] = tuple(sorted(self._tables[kind], reverse=True))
-            table[int(prefix.network_address) >> (WIDTH[kind] - length)] = prefix
+        kind, length, bits = cover_of(prefix)
+        table = self._tables[kind].setdefault(length, {})
+        if not table:
+            self._lengths[kind] = tuple(sorted(self._tables[kind], reverse=True))
+        table[bits] = prefix, value
         self._items[prefix] = value
 
     def pop(self, prefix: Prefix) -> V | None:
         """Remove `prefix`; its value, or None when it was not here."""
         if prefix not in self._items:
             return None
-        kind, length = family(prefix), prefix.prefixlen
+        kind, length, bits = cover_of(prefix)
         table = self._tables[kind][length]
-        del table[int(prefix.network_address) >> (WIDTH[kind] - length)]
+        del table[bits]
         if not table:
             del self._tables[kind][length]
             self._lengths[kind] = tuple(sorted(self._tables[kind], reverse=True))
@@ -72,23 +71,20 @@ class PrefixMap(Generic[V]):
             if length <= longest:
                 found = tables[length].get(number >> (width - length))
                 if found is not None:
-                    yield found, self._items[found]
+                    yield found
 
     def longest(self, inner: Address | Prefix) -> tuple[Prefix, V] | None:
         """The most specific member that is `inner` or contains it."""
-        return next(self.covering(inner), None)
-
-    def inside(self, outer: Prefix) -> Iterator[tuple[Prefix, V]]:
-        """Every member that is `outer` or lies inside it. Walks all members of the family's longer lengths."""
-        kind, width = family(outer), WIDTH[family(outer)]
-        shift = width - outer.prefixlen
-        wanted = int(outer.network_address) >> shift
-        for length in self._lengths[kind]:
-            if length >= outer.prefixlen:
-                drop = length - outer.prefixlen
-                for number, found in self._tables[kind][length].items():
-                    if number >> drop == wanted:
-                        yield found, self._items[found]
+        kind = family(inner)
+        width = WIDTH[kind]
+        number, longest = _number(inner, width)
+        tables = self._tables[kind]
+        for length in self._lengths[kind]:  # not `next(self.covering(inner))`: this is asked for every UPDATE
+            if length <= longest:
+                found = tables[length].get(number >> (width - length))
+                if found is not None:
+                    return found
+        return None
 
 
 def by_number(prefix: Prefix) -> tuple[int, int, int]:

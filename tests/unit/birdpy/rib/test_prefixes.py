@@ -16,13 +16,6 @@ def test_the_most_specific_comes_first() -> None:
     assert known.longest(ip_address("fe80::1")) is None
 
 
-def test_what_lies_inside() -> None:
-    known = PrefixMap({ZERO: 0, EIGHT: 8, SIXTEEN: 16, SIX: 6})
-    assert dict(known.inside(EIGHT)) == {EIGHT: 8, SIXTEEN: 16}
-    assert dict(known.inside(SIXTEEN)) == {SIXTEEN: 16}
-    assert dict(known.inside(ip_network("11.0.0.0/8"))) == {}
-
-
 def test_members_come_and_go() -> None:
     known: PrefixMap[int] = PrefixMap()
     known[EIGHT] = 1
