@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from birdpy.policy.cluster import BGP_PORT, Cluster, ClusterNode
-from felixpy.model.addresses import Address, Asn, Family, family, parse_address
+from felixpy.model.addresses import Address, Asn, Family, family
 from felixpy.model.errors import InvalidResource
 from felixpy.model.resources import BGPPeer, Resource, WorkloadEndpoint
+from felixpy.model.resources.formats import parse_peer_ip
 from felixpy.model.selectors import matches, parse_selector
 from felixpy.model.snapshot import Snapshot
 
@@ -109,21 +110,6 @@ def selected(spec: BGPPeer, node: ClusterNode) -> bool:
     return not spec.node or spec.node == node.name
 
 
-def parse_endpoint(text: str) -> tuple[Address, int | None]:
-    """`addr`, `v4:port` or `[v6]:port`; ValueError with the reason for anything else."""
-    host, port = text.strip(), ""
-    if host.startswith("["):
-        host, closed, rest = host[1:].partition("]")
-        if not closed or (rest and not rest.startswith(":")):
-            raise ValueError(f"{text!r} is no address with a port; write [address]:port")
-        port = rest[1:]
-    elif host.count(":") == 1:
-        host, _, port = host.partition(":")
-    if port and not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
-        raise ValueError(f"{text!r}: {port!r} is no port; write 1 to 65535")
-    return parse_address(host), int(port) if port else None
-
-
 def _in_order(peers: Mapping[str, Resource[BGPPeer]]) -> list[Resource[BGPPeer]]:
     return [peers[name] for name in sorted(peers)]
 
@@ -135,7 +121,7 @@ def _problem(peer: Resource[BGPPeer], reason: str, field: str = "spec") -> Inval
 def _named(cluster: Cluster, peer: Resource[BGPPeer], kind: Kind) -> Found:
     """The peer that `peerIP` names. A node's own port is implied only when address and AS are both that node's."""
     spec = peer.spec
-    address, port = parse_endpoint(spec.peer_ip)
+    address, port = parse_peer_ip(spec.peer_ip)
     owner = cluster.owner(address)
     asn = spec.as_number or (cluster.asn(owner) if owner else None)
     if asn is None:
@@ -165,7 +151,7 @@ def _aimed_at(cluster: Cluster, here: ClusterNode, spec: BGPPeer) -> tuple[Famil
         return FAMILIES if matches(spec.peer_selector, here.labels) else ()
     if not spec.peer_ip:
         return ()
-    address, port = parse_endpoint(spec.peer_ip)
+    address, port = parse_peer_ip(spec.peer_ip)
     mine = here.addresses.get(family(address)) == address
     mine = mine and (spec.reachable_by is None or family(spec.reachable_by) == family(address))
     same_as = (spec.as_number or cluster.configuration.as_number) == cluster.asn(here)

@@ -16,6 +16,7 @@ from felixpy.model.resources import BGPConfiguration, BGPFilter, BGPPeer, Resour
 from felixpy.model.snapshot import Snapshot
 
 WILDCARD: Mapping[int, Address] = {4: IPv4Address(0), 6: IPv6Address("::")}
+MANY_SESSIONS = 150  # ExaBGP keeps every route once per peer: beyond this a reflector is the answer
 WORKLOAD = "a session with a pod needs the peering address on the pod's interface, which felixpy does not set"
 
 
@@ -38,6 +39,7 @@ class Desk:
     settings: SpeakerSettings
     secrets: Mapping[str, Resource[Secret]]
     filters: Mapping[str, Resource[BGPFilter]]
+    unread: frozenset[str]  # BGPFilters that exist and could never be read
 
 
 def speaker(snapshot: Snapshot, node: str, settings: SpeakerSettings | None = None) -> Speaker:
@@ -49,8 +51,15 @@ def speaker(snapshot: Snapshot, node: str, settings: SpeakerSettings | None = No
     if here is None:
         problems.append(InvalidResource(f"Node {node}", "", "there is no such Node resource; create it"))
         here = ClusterNode(node)
-    desk = Desk(everyone, here, settings, snapshot.of(Secret), snapshot.of(BGPFilter))
+    known = snapshot.of(BGPFilter)
+    unread = frozenset(name for kind, name in snapshot.problems if kind is BGPFilter and name not in known)
+    desk = Desk(everyone, here, settings, snapshot.of(Secret), known, unread)
     sessions = _sessions(desk, snapshot, problems)
+    if len(sessions) > MANY_SESSIONS:
+        reason = (
+            f"has {len(sessions)} sessions, more than {MANY_SESSIONS}: turn the mesh off and use route reflectors"
+        )
+        problems.append(InvalidResource(f"Node {node}", "", reason))
     ignored = everyone.configuration.ignored_interfaces
     return Speaker(
         node=node,
@@ -127,7 +136,7 @@ def _session(wish: Peering, desk: Desk, problems: list[InvalidResource]) -> Sess
         route_reflector_client=reflects,
         cluster_id=desk.here.cluster_id if reflects else None,
         filters=_filters(wish, desk, problems),
-        held_down=WORKLOAD if wish.kind == "Local_Workload" else held,
+        held_down=WORKLOAD if wish.kind == "Local_Workload" else held or _unread(wish, desk),
         max_prefix=chosen.max_prefix,
         max_prefix_action=chosen.max_prefix_action,
         cluster_node=wish.owner.name if wish.owner else "",
@@ -161,10 +170,16 @@ def _password(chosen: Options, desk: Desk) -> tuple[str | None, str | None]:
     return password_of(desk.secrets, chosen.password, desk.settings.namespace)
 
 
+def _unread(wish: Peering, desk: Desk) -> str | None:
+    """A filter that exists and cannot be read may be there to refuse: without it the session stays down."""
+    names = [name for name in wish.peer.spec.filters if name in desk.unread] if wish.peer else []
+    return f"BGPFilter {names[0]} cannot be read; mend or delete it" if names else None
+
+
 def _filters(wish: Peering, desk: Desk, problems: list[InvalidResource]) -> tuple[str, ...]:
     names = wish.peer.spec.filters if wish.peer else ()
     for name in names:
-        if wish.peer and name not in desk.filters:
+        if wish.peer and name not in desk.filters and name not in desk.unread:
             reason = f"there is no BGPFilter {name}: it is passed over, as in Calico"
             problems.append(InvalidResource(f"BGPPeer {wish.peer.name}", "spec.filters", reason))
     return tuple(name for name in names if name in desk.filters)

@@ -8,10 +8,11 @@ import pytest
 
 from birdpy.policy.cluster import BGP_PORT
 from birdpy.policy.passwords import password_of
-from birdpy.policy.peerings import parse_endpoint
 from birdpy.policy.sessions import WORKLOAD, SpeakerSettings, hashed_router_id, speaker
-from felixpy.model.resources import Node, Secret, SecretKeyRef, WorkloadEndpoint
+from felixpy.model.errors import InvalidResource
+from felixpy.model.resources import BGPFilter, Node, Secret, SecretKeyRef, WorkloadEndpoint
 from felixpy.model.resources.bgp import Password
+from felixpy.model.snapshot import Broken, Put
 from tests.unit.birdpy.builders import configuration, names, node, peer, resource, secret, session, snapshot
 from tests.unit.birdpy.builders import speaker as a_speaker
 
@@ -83,7 +84,7 @@ def test_without_ipv4_the_router_id_is_made_from_the_name() -> None:
     ("resources", "expected"),
     [
         ((N1, peer(peer_ip="nonsense", as_number=1)), ["BGPPeer p: spec: 'nonsense' does not appear to be"]),
-        ((N1, peer(peer_ip="10.0.0.9:99999", as_number=1)), ["BGPPeer p: spec: '10.0.0.9:99999': '9"]),
+        ((N1, peer(peer_ip="10.0.0.9:99999", as_number=1)), ["BGPPeer p: spec: port '99999' is not"]),
         ((N1, peer(peer_ip="10.0.0.9")), ["BGPPeer p: spec.asNumber: the AS of 10.0.0.9 is not known"]),
         ((N1, peer(node_selector="rack ==", peer_ip="10.0.0.9", as_number=1)), ["BGPPeer p: spec: "]),
         ((N1, N2, peer(peer_selector="rack ==")), ["BGPPeer p: spec: "]),
@@ -187,30 +188,26 @@ def test_a_pod_that_is_a_peer_is_held_back_and_says_so() -> None:
     assert (four.peer_as, four.passive, four.source_address, four.held_down) == (65010, True, None, WORKLOAD)
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("10.0.0.1", ("10.0.0.1", None)),
-        (" 10.0.0.1:500 ", ("10.0.0.1", 500)),
-        ("fd00::1", ("fd00::1", None)),
-        ("[fd00::1]", ("fd00::1", None)),
-        ("[fd00::1]:500", ("fd00::1", 500)),
-    ],
-)
-def test_a_peer_address_may_carry_a_port(text: str, expected: tuple[str, int | None]) -> None:
-    address, port = parse_endpoint(text)
-    assert (str(address), port) == expected
-
-
-@pytest.mark.parametrize(
-    "text", ["", "10.0.0.1:0", "10.0.0.1:65536", "[fd00::1", "[fd00::1]500", "10.0.0.1:x", "fd00::1:500:x"]
-)
-def test_other_text_is_no_peer_address(text: str) -> None:
-    with pytest.raises(ValueError, match=r"port|address"):
-        parse_endpoint(text)
+def test_a_session_whose_filter_cannot_be_read_stays_down() -> None:
+    broken = InvalidResource("f.yaml", "spec.importV4[0].action", "is missing")
+    now = snapshot(N1, peer(peer_ip="10.0.0.9", as_number=1, filters=("f", "gone")))
+    never = now.after(Broken(BGPFilter, "f", broken))
+    assert speaker(never, "n1").sessions[0].held_down == "BGPFilter f cannot be read; mend or delete it"
+    assert [problem.reason for problem in speaker(never, "n1").problems] == [
+        "there is no BGPFilter gone: it is passed over, as in Calico"
+    ]
+    once = now.after(Put(BGPFilter, resource("f", BGPFilter()))).after(Broken(BGPFilter, "f", broken))
+    assert speaker(once, "n1").sessions[0].held_down is None
 
 
 def test_a_speaker_knows_its_sessions_by_name() -> None:
     here = a_speaker(session())
     assert here.session("Node_10_0_0_2") == session()
     assert here.session("nobody") is None
+
+
+def test_too_many_sessions_are_named_with_what_to_do() -> None:
+    many = [node(f"n{number}", f"10.0.{number // 200}.{number % 200 + 1}/16") for number in range(152)]
+    assert problems(*many[:151], name="n0") == []
+    (problem,) = problems(*many, name="n0")
+    assert problem == "Node n0: has 151 sessions, more than 150: turn the mesh off and use route reflectors"
