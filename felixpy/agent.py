@@ -18,7 +18,15 @@ from felixpy.datastore.source import Datastore
 from felixpy.desired.endpoints import Endpoints, LocalEndpoint, Unserved, claimed
 from felixpy.desired.state import Circumstances, State, felix_configuration, state_of
 from felixpy.holdings import Holdings
-from felixpy.kernel.events import AddressChanged, KernelEvent, LinkChanged, Lost, NeighbourChanged, RouteChanged
+from felixpy.kernel.events import (
+    AddressChanged,
+    KernelEvent,
+    LinkChanged,
+    Lost,
+    NeighbourChanged,
+    RouteChanged,
+    SettingsChanged,
+)
 from felixpy.local import LocalEndpoints
 from felixpy.model.addresses import Address, contains
 from felixpy.model.errors import Unreachable
@@ -27,6 +35,7 @@ from felixpy.model.neighbours import NeighbourKey
 from felixpy.model.resources import FelixConfiguration, IPPool, Node, Resource, Spec, WorkloadEndpoint
 from felixpy.model.routes import Device, Route, RouteKey
 from felixpy.model.snapshot import Snapshot
+from felixpy.model.sysctls import SysctlKey
 from felixpy.reconcile.table import Outcome
 from felixpy.story import Story
 
@@ -57,6 +66,7 @@ class Surroundings:
     advertised: Callable[[], frozenset[Device]]  # interfaces with a default route from a router advertisement, now
     protocol: int  # marks felixpy's routes
     log: Log
+    setting: Callable[[SysctlKey], str | None]  # the value of a kernel setting, now
     links: Collection[Link] = ()  # that there are before the first event
 
 
@@ -166,6 +176,8 @@ class Agent:
                 holdings.neighbour_changed(NeighbourKey(device, address))
             case LinkChanged(link, gone):
                 self._link_event(link, now, gone=gone)
+            case SettingsChanged(settings):
+                holdings.settings_told(settings, self.around.setting, now)
             case AddressChanged():
                 self.addresses_changed.set()
             case Lost():

@@ -129,6 +129,15 @@ class Holdings:
         if device in self.macs.desired:
             self.macs.seen(device, mac, now)
 
+    def settings_told(self, settings: Iterable[Sysctl], value: Callable[[SysctlKey], str | None], now: float) -> None:
+        """The kernel told values of settings. The news may be older than our own last write, so `value` looks."""
+        for told in settings:
+            wanted = self.sysctls.desired.get(told.key)
+            if wanted is not None and wanted.value != told.value:
+                actual = value(told.key)
+                if actual is not None:
+                    self.sysctls.seen(told.key, Sysctl(told.key, actual), now)
+
     def guarded(self, devices: Iterable[Device]) -> frozenset[Device]:
         """Those of `devices` whose advertised default route survives IPv6 forwarding (accept_ra is 2)."""
         held = ((device, self.sysctls.held.get(accept_ra(device))) for device in devices)

@@ -35,7 +35,7 @@ class KernelSide:
         self.netlink = Netlink()  # what it writes is left out of the notifications
         self.reader = KernelRoutes(settings.protocol, METRICS, self._owns)  # for status: reads and never writes
         self._links = Links(self.netlink)
-        self._monitor = Monitor(Groups.ALL, own=(self.netlink.port,), ignore=(PROTOCOL_BIRD,))
+        self._monitor = Monitor(Groups.ALL | Groups.SETTINGS, own=(self.netlink.port,), ignore=(PROTOCOL_BIRD,))
         self._routes = KernelRoutes(settings.protocol, METRICS, self._owns, self.netlink)
         self._sysctls = KernelSysctls()
         self.holdings = Holdings(
@@ -59,6 +59,7 @@ class KernelSide:
             advertised=self.advertised,
             protocol=self.protocol,
             log=log,
+            setting=self._sysctls.value,
             links=tuple(self._links.by_name.values()),
         )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from felixpy.model.addresses import Address
 from felixpy.model.links import Link
 from felixpy.model.routes import Device, RouteKey
+from felixpy.model.sysctls import Sysctl
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,15 @@ class NeighbourChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class SettingsChanged:
+    """Settings of an interface (or of `all`, `default`) have these values now; our own writes are told as well."""
+
+    settings: tuple[Sysctl, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Lost:
     """Notifications were lost (ENOBUFS): whatever is held must be read again."""
 
 
-KernelEvent = LinkChanged | AddressChanged | RouteChanged | NeighbourChanged | Lost
+KernelEvent = LinkChanged | AddressChanged | RouteChanged | NeighbourChanged | SettingsChanged | Lost

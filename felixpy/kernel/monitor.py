@@ -19,6 +19,7 @@ from felixpy.kernel.events import (
     Lost,
     NeighbourChanged,
     RouteChanged,
+    SettingsChanged,
 )
 from felixpy.kernel.link_message import (
     NUD_FAILED,
@@ -28,6 +29,7 @@ from felixpy.kernel.link_message import (
     decode_link,
     decode_neighbour,
 )
+from felixpy.kernel.netconf import INDEX_ALL, INDEX_DEFAULT, index_in, settings
 from felixpy.kernel.netlink import SO_RCVBUFFORCE
 from felixpy.kernel.route_dump import name_of
 from felixpy.kernel.route_message import NameOf
@@ -40,6 +42,7 @@ from felixpy.kernel.rtnetlink import (
     RTM_NEWADDR,
     RTM_NEWLINK,
     RTM_NEWNEIGH,
+    RTM_NEWNETCONF,
     RTM_NEWROUTE,
     Message,
     messages,
@@ -61,9 +64,12 @@ class Groups(IntFlag):
     IPV4_ROUTE = 0x40
     IPV6_ADDRESS = 0x100
     IPV6_ROUTE = 0x400
+    IPV4_SETTINGS = 0x800000  # RTNLGRP_IPV4_NETCONF, 24
+    IPV6_SETTINGS = 0x1000000  # RTNLGRP_IPV6_NETCONF, 25
     ADDRESS = IPV4_ADDRESS | IPV6_ADDRESS
     ROUTE = IPV4_ROUTE | IPV6_ROUTE
-    ALL = LINK | NEIGHBOUR | ADDRESS | ROUTE
+    SETTINGS = IPV4_SETTINGS | IPV6_SETTINGS
+    ALL = LINK | NEIGHBOUR | ADDRESS | ROUTE  # without settings: only who keeps some needs them
 
 
 class Monitor:
@@ -178,9 +184,17 @@ def _neighbour(message: Message, name: NameOf) -> KernelEvent | None:
     return NeighbourChanged(name(entry.index), entry.address, reachable, bool(entry.state & NUD_FAILED))
 
 
+def _settings(message: Message, name: NameOf) -> KernelEvent | None:
+    index = index_in(message.body)
+    device = {INDEX_ALL: Device("all"), INDEX_DEFAULT: Device("default")}.get(index) or name(index)
+    found = tuple(settings(message.body, device))
+    return SettingsChanged(found) if found else None
+
+
 DECODE = {
     RTM_NEWLINK: _link, RTM_DELLINK: _link, RTM_NEWADDR: _address, RTM_DELADDR: _address,
     RTM_NEWROUTE: _route, RTM_DELROUTE: _route, RTM_NEWNEIGH: _neighbour, RTM_DELNEIGH: _neighbour,
+    RTM_NEWNETCONF: _settings,
 }  # fmt: skip
 
 Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, operand

@@ -30,6 +30,13 @@ class KernelSysctls:
         """These are the settings of interest from now on, and no others."""
         self._asked = dict(wanted)
 
+    def value(self, key: SysctlKey) -> str | None:
+        """One setting's value now; None when there is no such setting."""
+        try:
+            return _read(self._path(key))
+        except (OSError, ValueError):
+            return None
+
     async def read(self) -> Mapping[SysctlKey, Sysctl]:
         """The settings of interest that exist, with their present values."""
         rows: dict[SysctlKey, Sysctl] = {}

@@ -14,7 +14,7 @@ from felixpy.daemon.logs import make_log
 from felixpy.datastore.memory import MemoryDatastore
 from felixpy.desired.state import Circumstances, desired_state
 from felixpy.holdings import Holdings, Tables
-from felixpy.kernel.events import KernelEvent, LinkChanged, Lost, RouteChanged
+from felixpy.kernel.events import KernelEvent, LinkChanged, Lost, RouteChanged, SettingsChanged
 from felixpy.kernel.memory import MemoryTable
 from felixpy.model.errors import InvalidResource
 from felixpy.model.links import Link
@@ -41,6 +41,10 @@ class Kernel:
     @property
     def tables(self) -> Tables:
         return Tables(self.routes, lambda _: None, self.neighbours, self.macs, self.sysctls)
+
+    def setting(self, key: SysctlKey) -> str | None:
+        found = self.sysctls.rows.get(key)
+        return found.value if found else None
 
     @property
     def content(self) -> tuple[Mapping[Any, Any], ...]:
@@ -79,7 +83,7 @@ def story(
         kernel.queue = asyncio.Queue()
         around = Surroundings(
             store, Holdings(kernel.tables), kernel.events(), frozenset, 80,
-            make_log("felixpy", stream=log or io.StringIO()),
+            make_log("felixpy", stream=log or io.StringIO()), kernel.setting,
         )  # fmt: skip
         agent = Agent(NODE, around)
         running = asyncio.create_task(agent.run())
@@ -218,6 +222,24 @@ def test_a_drifted_mac_is_put_back() -> None:
 
     story(kernel, MemoryDatastore([PODS[0]]), tell)
     assert kernel.macs.rows == {"calia": "ee:ee:ee:ee:ee:ee"}
+
+
+def test_news_of_a_setting_counts_only_when_it_is_still_so() -> None:
+    kernel, log = Kernel(), io.StringIO()
+    key = SysctlKey("net/ipv4/conf/calia/rp_filter")
+
+    async def tell(agent: Agent) -> None:
+        await quiet(agent)
+        before = log.getvalue()
+        kernel.queue.put_nowait((SettingsChanged((Sysctl(key, "0"),)),))  # older than our own write
+        await quiet(agent)
+        assert log.getvalue() == before
+        kernel.sysctls.rows[key] = Sysctl(key, "0")
+        kernel.queue.put_nowait((SettingsChanged((Sysctl(key, "0"),)),))
+        await quiet(agent)
+
+    story(kernel, MemoryDatastore([PODS[0]]), tell, log)
+    assert kernel.sysctls.rows[key].value == "1"
 
 
 def test_an_endpoint_of_the_cni_server_is_programmed_before_the_datastore_knows_it() -> None:

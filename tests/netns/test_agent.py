@@ -92,6 +92,26 @@ def test_a_flipped_mac_and_a_removed_neighbour_are_put_back(n1: Node) -> None:
     until(lambda: "aa:bb:cc:00:00:01" in ip("neigh", "show", "nud", "permanent"), within_s=1)
 
 
+def test_a_changed_sysctl_is_put_back(n1: Node) -> None:
+    n1.put("web", "10.65.0.2/32")
+    n1.start()
+    written = len(n1.lines("sysctls written"))
+    for path, value in {
+        "net/ipv4/conf/caliweb/rp_filter": "0",
+        "net/ipv4/conf/caliweb/proxy_arp": "0",
+        "net/ipv4/ip_forward": "0",
+        "net/ipv6/conf/all/forwarding": "0",
+    }.items():
+        wanted = sysctl(path)
+        Path("/proc/sys", path).write_text(value)
+        until(lambda path=path, wanted=wanted: sysctl(path) == wanted, within_s=1)  # type: ignore[misc]
+    assert sysctl("net/ipv4/conf/caliweb/forwarding") == sysctl("net/ipv6/conf/caliweb/forwarding") == "1"
+    time.sleep(0.2)
+    assert len(n1.lines("sysctls written")) - written <= 8, (
+        "its own writes, told by the kernel, are not written again"
+    )
+
+
 def test_another_programs_route_with_our_key_is_left_alone_and_named(n1: Node) -> None:
     veth("up0")
     ip("route", "add", "10.65.0.2/32", "dev", "up0", "proto", "static")
