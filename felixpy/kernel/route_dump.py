@@ -87,14 +87,16 @@ class RouteDump:
 def bodies(chunk: bytes) -> list[bytes]:
     """The bodies of the route messages in one datagram; at the speed of C where all have one length, as most do."""
     (size,) = U32.unpack_from(chunk)
-    count = len(chunk) // size if size >= HEADER.size and not size % 4 else 0
-    words = memoryview(chunk)[: count * size].cast("I")
-    sizes, kinds = words[:: size // 4].tolist(), words[1 :: size // 4].tolist()
-    rest = len(chunk) - count * size  # nothing, or the end of the dump
-    alike = sizes.count(size) == count and kinds.count(kinds[0]) == count and rest in (0, END_BYTES)
-    if not alike or kinds[0] & 0xFFFF != RTM_NEWROUTE:
-        return list(dumped([chunk], RTM_NEWROUTE))
-    return [body for (body,) in struct.iter_unpack(f"{HEADER.size}x{size - HEADER.size}s", chunk[: count * size])]
+    if HEADER.size <= size <= len(chunk) and not size % 4:
+        count = len(chunk) // size
+        words = memoryview(chunk)[: count * size].cast("I")
+        sizes, kinds = words[:: size // 4].tolist(), words[1 :: size // 4].tolist()
+        rest = len(chunk) - count * size  # nothing, or the end of the dump
+        alike = sizes.count(size) == count and kinds.count(kinds[0]) == count and rest in (0, END_BYTES)
+        if alike and kinds[0] & 0xFFFF == RTM_NEWROUTE:
+            form = f"{HEADER.size}x{size - HEADER.size}s"
+            return [body for (body,) in struct.iter_unpack(form, chunk[: count * size])]
+    return list(dumped([chunk], RTM_NEWROUTE))
 
 
 def look_up(netlink: Netlink, keys: Collection[RouteKey]) -> Mapping[RouteKey, list[Found]]:
