@@ -23,7 +23,7 @@ class Forwarding:
         self.settler: Settler[RouteKey, Route] = Settler(table, resync_s=resync_s)
         self.found: dict[RouteKey, Route] = {}  # from before our start, and nobody has spoken about them yet
         self.blackholes: frozenset[RouteKey] = frozenset()  # those that were read back from the kernel
-        self._looked = False
+        self._holes: set[RouteKey] = set()  # the blackholes that are wanted
         self._givers: dict[RouteKey, set[Address]] = {}  # whom each of `found` waits for
         self._over: dict[Device, set[RouteKey]] = {}  # may name keys that have left the device
         self._keys: dict[Prefix, set[RouteKey]] = {}  # what the RIB wants now
@@ -85,21 +85,25 @@ class Forwarding:
     def _put(self, route: Route) -> None:
         for hop in route.hops:
             self._over.setdefault(hop.device, set()).add(route.key)
+        if route.kind is RouteKind.BLACKHOLE:
+            self._holes.add(route.key)
         self.settler.put(route.key, route)
 
     def _narrows(self, key: RouteKey, route: Route) -> bool:
         """Whether this is only a part of a multipath route that waits for further peers."""
         before = self.found.get(key)
-        return before is not None and bool(self._givers.get(key, True)) and set(route.hops) < set(before.hops)
+        if before is None or not self._givers.get(key, True):
+            return False
+        return bool(route.hops) and set(route.hops) < set(before.hops)
 
     async def settle(self, now: float, *, may_erase: bool) -> Outcome[RouteKey, Route]:
         """One pass; with every blackhole that was written read back before anybody relies on it."""
-        outcome = await self.settler.settle(now, may_erase=may_erase)
-        written = {key for key, route in outcome.plan.write.items() if route.kind is RouteKind.BLACKHOLE}
-        if written:
+        outcome = last = await self.settler.settle(now, may_erase=may_erase)
+        if not self._holes.isdisjoint(outcome.plan.write):
             self.settler.resync()
-            await self.settler.settle(now, may_erase=may_erase)
-        if written or outcome.plan.erase & self.blackholes or not self._looked:
-            self.blackholes = frozenset(k for k, r in self.settler.held.items() if r.kind is RouteKind.BLACKHOLE)
-        self._looked = True
+            last = await self.settler.settle(now, may_erase=may_erase)
+        desired, held = self.settler.desired, self.settler.held
+        self._holes &= desired.keys()
+        there = (k for k in self._holes if k not in last.plan.write and held.get(k) == desired[k])
+        self.blackholes = frozenset(k for k in there if desired[k].kind is RouteKind.BLACKHOLE)
         return outcome

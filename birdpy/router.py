@@ -145,7 +145,7 @@ class Router:
             outcome = await self.state.forwarding.settle(self.now(), may_erase=True)
             self.passes, self.last_pass = self.passes + 1, time.time()
             self.story.kernel(outcome)
-            self.state.settled(outcome)
+            self.state.settled()
             if self.state.around.force_onlink(outcome):
                 self.state.look()
 

@@ -41,6 +41,7 @@ class State:
         self.kernel_due, self.peers_due, self.sessions_due = Due(), Due(), Due()
         self.clock_due, self.save_due = Due(), Due()
         self._api_servers = api_servers
+        self._relied_on: frozenset[Prefix] = frozenset()  # `programmed` as the peers know it
         self._policy: object = None  # what import policy was made of
 
     @property
@@ -137,9 +138,10 @@ class State:
             self.telling.want(prefix, rows)
         self.peers_due.mark()
 
-    def settled(self, outcome: Outcome[RouteKey, Route]) -> None:
-        """The kernel took (or refused) this: blackholes that are there now may be announced."""
-        self.tell([k.prefix for k, r in outcome.plan.write.items() if r.kind is RouteKind.BLACKHOLE])
+    def settled(self) -> None:
+        """The kernel was settled: blackholes that are there now may be announced, those that went may not."""
+        before, self._relied_on = self._relied_on, self.programmed
+        self.tell(before ^ self._relied_on)
 
     def answered(self, outcome: Outcome[AdvertisementKey, Advertisement]) -> None:
         """The peers were told this: blackholes of blocks that nobody believes in any more may go."""

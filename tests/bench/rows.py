@@ -16,6 +16,8 @@ ROWS = {
     "exabgp-tell": "tests.bench.exabgp:telling",
     "exabgp-latency": "tests.bench.exabgp:latency",
     "exabgp-idle": "tests.bench.exabgp:idle",
+    "blocks": "tests.bench.routers:blocks",
+    "start": "tests.bench.routers:start",
     "idle": "tests.bench.node:idle",
     "imports": "tests.bench.node:imports",
 }

@@ -228,7 +228,10 @@ class Fabric:
 
 @contextlib.contextmanager
 def watched(machine: Machine) -> Iterator[list[str]]:
-    """The lines of `ip monitor route` in a node while the block runs; in the list when it has ended."""
+    """The lines of `ip monitor route` in a node while the block runs; in the list when it has ended.
+
+    Without those about link-local addresses: the kernel makes them whenever duplicate address detection ends.
+    """
     lines: list[str] = []
     process = machine.namespace.start("ip", "monitor", "route")
     time.sleep(0.2)
@@ -236,7 +239,7 @@ def watched(machine: Machine) -> Iterator[list[str]]:
         yield lines
     finally:
         process.terminate()
-        lines += process.communicate(timeout=5)[0].splitlines()
+        lines += [line for line in process.communicate(timeout=5)[0].splitlines() if "fe80:" not in line]
 
 
 def lost(machine: Machine, source: str, target: str, count: int) -> "subprocess.Popen[str]":
