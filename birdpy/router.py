@@ -102,20 +102,20 @@ class Router:
         return known is not None and any(contains(pool, key.prefix) for pool in known.pools)
 
     async def _follow(self) -> None:
-        while True:
-            try:
-                async for snapshot in follow(self.parts.datastore, KINDS):
-                    self.story.trouble("datastore", "")
-                    await self._take(snapshot)
-            except Unreachable as error:  # what is known stays in force
-                self.story.trouble("datastore", str(error))
-            await asyncio.sleep(TRY_AGAIN_S)
+        def lost(error: Unreachable) -> None:  # what is known stays in force
+            self.story.trouble("datastore", str(error))
+
+        async for snapshot in follow(self.parts.datastore, KINDS, lost):
+            self.story.trouble("datastore", "")
+            await self._take(snapshot)
 
     async def _take(self, snapshot: Snapshot) -> None:
         """The datastore holds this now."""
         self.snapshot = snapshot
         made = orders(snapshot, self.parts.node, self.settings.metric, self._speaker_settings)
         self.story.problems(made.problems, snapshot.problems)
+        self.remarks.unknown(snapshot)
+        self.remarks.cross(snapshot)
         if not self._begun.is_set():
             self.parts.watch.look(self.state)
         self.state.take(made, self.now())
