@@ -49,6 +49,16 @@ def deploy(file: Path, reconfigure: bool) -> None:
 
 
 @lab.command()
+@click.option("-t", "--topo", "file", required=True, type=click.Path(path_type=Path), help="The edited file.")
+def apply(file: Path) -> None:
+    """Make a running lab equal to its edited file: nodes and links that are new are made, others removed or kept."""
+    from felixpy.lab import topology
+    from felixpy.lab.edit import apply as make
+
+    make(topology.load(file), say)
+
+
+@lab.command()
 @click.option("-t", "--topo", "file", type=click.Path(path_type=Path), help="The topology file whose lab it is.")
 @click.option("--all", "every", is_flag=True, help="Every lab of this machine.")
 @NAMED

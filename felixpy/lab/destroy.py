@@ -36,6 +36,16 @@ def remove(lab: Lab) -> None:
         shutil.rmtree(lab.folder)
 
 
+def remove_node(lab: Lab, node: LabNode) -> None:
+    """One node of a lab that stays."""
+    end(node)
+    wait_for_end(lab, node)
+    if (lab.node_folder(node.name) / names.GIVEN).exists():
+        names.take_back(node.netns)
+    shutil.rmtree(lab.node_folder(node.name))
+    shutil.rmtree(lab.folder / "clab" / node.name, ignore_errors=True)
+
+
 def end(node: LabNode) -> None:
     """Kill the holder: the kernel ends every process of its PID namespace, and with them all that they held."""
     if node.alive:

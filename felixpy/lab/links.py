@@ -4,7 +4,7 @@ No name ever appears in the host. `ip -batch` makes all links of a lab in one pr
 """
 
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from felixpy.lab.cables import Link
 from felixpy.lab.topology import Topology
@@ -25,10 +25,10 @@ def _end(interface: str, mac: str, mtu: int, pid: int) -> str:
     return f"name {interface}{f' address {mac}' if mac else ''} mtu {mtu} netns /proc/{pid}/ns/net"
 
 
-def settings(topology: Topology, node: str) -> Iterator[str]:
+def settings(topology: Topology, node: str, *, fresh: bool = True) -> Iterator[str]:
     """The lines of the `ip -batch` that is run inside one node: a bridge's ports, addresses, everything up; pure."""
-    bridge = topology.nodes[node].kind == "bridge"
-    if bridge:
+    bridge = node in topology.nodes and topology.nodes[node].kind == "bridge"
+    if bridge and fresh:
         yield f"link add name {bridge_name(node)} type bridge forward_delay 0 mcast_snooping 0"
         yield f"link set dev {bridge_name(node)} up"
     for _, end in topology.links_of(node):
@@ -43,12 +43,17 @@ def bridge_name(node: str) -> str:
     return node[:15]
 
 
-def make(topology: Topology, pids: Mapping[str, int]) -> None:
-    """Create and set up every link. Trouble with the kernel's answer when one is refused."""
+def unplug(pid: int, interface: str) -> None:
+    """Remove a link; its other end goes with it."""
+    _batch(["nsenter", f"--net=/proc/{pid}/ns/net"], [f"link delete dev {interface}"])
+
+
+def make(topology: Topology, pids: Mapping[str, int], *, fresh: Collection[str]) -> None:
+    """Create and set up the links of `topology`; `fresh` nodes have nothing yet. Trouble when one is refused."""
     _batch([], list(creation(topology.links, pids)))
     running = []
     for node, pid in pids.items():
-        lines = list(settings(topology, node))
+        lines = list(settings(topology, node, fresh=node in fresh))
         if lines:
             running.append((node, lines, _started(["nsenter", f"--net=/proc/{pid}/ns/net"], lines)))
     for node, lines, process in running:
