@@ -7,8 +7,8 @@ import time
 import traceback
 from pathlib import Path
 
-from tests.bench.rows import ROWS, load
-from tests.bench.table import Bench, Row, machine, markdown, save
+from tests.bench.rows import ROWS, measured_by
+from tests.bench.table import Bench, Row, load, machine, markdown, save
 
 
 def main() -> int:
@@ -26,14 +26,14 @@ def main() -> int:
         print(f"measuring {name}", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
             try:
-                rows[name] = load(name)(Bench(given.quick, Path(scratch)))
+                rows[name] = measured_by(name)(Bench(given.quick, Path(scratch)))
             except Exception as error:
                 traceback.print_exc()
                 rows[name] = Row(name, [], void=f"{type(error).__name__}: {error}")
                 broken += 1
         print(f"measured {name} in {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
-        save(given.out, rows, facts)
-    print(markdown(rows, facts))
+        save(given.out, rows, {**facts, "load after": load()})
+    print(markdown(rows, {**facts, "load after": load()}))
     return 1 if broken else 0
 
 

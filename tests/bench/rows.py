@@ -23,7 +23,7 @@ ROWS = {
 }
 
 
-def load(name: str) -> Callable[[Bench], Row]:
+def measured_by(name: str) -> Callable[[Bench], Row]:
     """The function behind a name; imported only when it is run."""
     module, _, function = ROWS[name].partition(":")
     return cast("Callable[[Bench], Row]", getattr(importlib.import_module(module), function))

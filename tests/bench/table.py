@@ -81,15 +81,20 @@ def machine() -> dict[str, str]:
         "cpu": f"{len(os.sched_getaffinity(0))} x {cpu[0] if cpu else platform.machine()}",
         "memory": Path("/proc/meminfo").read_text().splitlines()[0].split(":")[1].strip(),
         "python": platform.python_version(),
-        "load": " ".join(f"{load:.2f}" for load in os.getloadavg()),
+        "load before": load(),
     }
     for name, command in {
         "bird": ["bird", "--version"],
         "cc": ["cc", "--version"],
-        "frr": ["vtysh", "--version"],
+        "frr": ["/usr/lib/frr/zebra", "--version"],
     }.items():
         facts[name] = version(command)
     return {name: value for name, value in facts.items() if value}
+
+
+def load() -> str:
+    """How many processes wanted a processor: over the last 1, 5 and 15 minutes."""
+    return " ".join(f"{average:.2f}" for average in os.getloadavg())
 
 
 def version(command: list[str]) -> str:

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tests.bench.rows import ROWS, load
+from tests.bench.rows import ROWS, measured_by
 from tests.bench.table import Goal, Row, Series, machine, markdown, ratio, save
 
 C = Series("C", "us", (4.0, 2.0, 3.0), base=True)
@@ -50,4 +50,4 @@ def test_both_tables_are_saved(tmp_path: Path) -> None:
 
 
 def test_every_row_can_be_loaded() -> None:
-    assert all(callable(load(name)) for name in ROWS)
+    assert all(callable(measured_by(name)) for name in ROWS)
