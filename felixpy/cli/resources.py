@@ -18,6 +18,7 @@ from felixpy.show.options import datastore_options
 from felixpy.show.output import clean, emit, escaped, output_option
 
 T = TypeVar("T")
+KNOWN = f"Kinds: {', '.join(min((kind.name.lower(), *kind.aliases), key=len) for kind in KINDS.values())}."
 
 
 def say(text: str) -> None:
@@ -41,7 +42,7 @@ def complete_name(context: click.Context, _parameter: click.Parameter, start: st
     return sorted(name for name in (*listed.objects, *listed.broken) if name.startswith(start))
 
 
-@click.command()
+@click.command(epilog=KNOWN)
 @click.argument("kind", shell_complete=complete_kind)
 @click.argument("name", required=False, shell_complete=complete_name)
 @click.option("-l", "--selector", default="", help="Only objects whose labels match, as \"rack == 'r1'\".")
@@ -128,7 +129,7 @@ def apply(files: tuple[str, ...], dry_run: bool, datastore: str | None, lab: str
         raise Trouble(f"{failed} object{'s were' if failed > 1 else ' was'} not applied")
 
 
-@click.command()
+@click.command(epilog=KNOWN)
 @click.argument("kind", shell_complete=complete_kind)
 @click.argument("names", nargs=-1, metavar="NAME...", shell_complete=complete_name)
 @click.option("--ignore-not-found", is_flag=True, help="An object that is not there is no error.")
