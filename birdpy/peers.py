@@ -162,3 +162,17 @@ def next_deadline(peer: Peer) -> float | None:
     if peer.held_until is not None:
         times.append(peer.held_until)
     return min(times, default=None)
+
+
+def still_to_speak(peer: Peer) -> bool:
+    """Whether paths that others should be told of may yet come from this peer, after a restart of ours.
+
+    Not from one that has just restarted itself: it waits for our End-of-RIB as we would for its (RFC 4724 §4.1).
+    """
+    opened = peer.opened
+    if peer.up and opened is not None and opened.restarting:
+        return False
+    if peer.awaiting:
+        return True
+    speaks = peer.up and opened is not None and opened.graceful_restart_s is not None
+    return speaks and not peer.session.families <= peer.ended

@@ -17,9 +17,9 @@ from birdpy.config import Settings, api_servers
 from birdpy.exabgp.supervisor import ExaBGP
 from birdpy.forwarding import Forwarding
 from birdpy.orders import KINDS, orders
-from birdpy.peers import Peer, next_deadline
+from birdpy.peers import next_deadline, still_to_speak
 from birdpy.policy.sessions import SpeakerSettings
-from birdpy.rib.events import Event
+from birdpy.rib.events import Down, Event
 from birdpy.state import State
 from birdpy.story import Story
 from birdpy.telling import Telling
@@ -132,10 +132,14 @@ class Router:
         if found:
             self.state.learning.expect(self.now())
             self.state.clock_due.mark()
-        restart_s = min((p.session.graceful_restart_s for p in self.state.peers.values()), default=0)
-        self._deadline = self.now() + max(restart_s - END_MARGIN_S, 0)
+        self._restarted()
         self.parts.log.info("router started", adopted=len(found), sessions=len(self.state.peers))
         self._begun.set()
+
+    def _restarted(self) -> None:
+        """We have just begun, or our ExaBGP has: from now on the peers keep what they have of us for a while."""
+        restart_s = min((peer.session.graceful_restart_s for peer in self.state.peers.values()), default=0)
+        self._deadline = self.now() + max(restart_s - END_MARGIN_S, 0)
 
     async def _settle_kernel(self) -> None:
         await self._begun.wait()
@@ -176,6 +180,8 @@ class Router:
     async def _heard(self, events: list[Event]) -> None:
         heard = self.state.hear(events, self.now())
         self.story.peers(heard, self.state.peers)
+        if any(isinstance(event, Down) and event.ours for event in events):
+            self._restarted()
         for address in heard.ask:
             families = sorted(self.state.peers[address].session.families)
             await self._patiently("refresh", partial(self.parts.exabgp.refresh, address, families))
@@ -217,7 +223,7 @@ class Router:
         reflecting = any(peer.session.route_reflector_client for peer in state.peers.values())
         if not reflecting or self.now() >= self._deadline:
             return True
-        return not any(silent(peer) for a, peer in state.peers.items() if a != address)
+        return not any(still_to_speak(peer) for a, peer in state.peers.items() if a != address)
 
     async def _watch(self) -> None:
         await self._begun.wait()
@@ -255,11 +261,3 @@ class Router:
             return False
         self.story.trouble(what, "")
         return True
-
-
-def silent(peer: Peer) -> bool:
-    """Whether a peer that is up has still to say what it has."""
-    opened = peer.opened
-    if not peer.up or opened is None or opened.restarting or opened.graceful_restart_s is None:
-        return False
-    return not peer.session.families <= peer.ended

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
@@ -366,3 +366,34 @@ def test_with_the_warning_only_just_the_surplus_is_refused(fabric: Fabric, tmp_p
         eventually(lambda: "peer near its limit" in n1.log(), 20)
         eventually(lambda: len([prefix for prefix in n1.routes() if prefix.startswith("203.0.113.")]) == 2)
         assert n1.up("172.20.0.9")
+
+
+def test_the_death_of_a_reflector_moves_no_route_of_its_clients(fabric: Fabric) -> None:
+    """It says End-of-RIB to one client only when the other has told it everything again."""
+    fabric.remove(BGPConfiguration, "default")
+    fabric.put(
+        default=BGPConfiguration(node_to_node_mesh_enabled=False),
+        reflectors=BGPPeer(peer_selector="role == 'reflector'"),
+    )
+    for number in (1, 2):
+        fabric.node(f"n{number}", number)
+    reflector = fabric.machine("n5")
+    fabric.plug(5, reflector.namespace)
+    spec = NodeBGP(ipv4_address="172.20.0.5/24", route_reflector_cluster_id=ip_address("224.0.0.5"))
+    fabric.write([Resource(Metadata(name="n5", labels={"role": "reflector"}), Node(bgp=spec))])
+    n1, n2, _ = fabric.machines
+    for machine in fabric.machines:
+        machine.start()
+    block = "10.65.1.0/26"
+    eventually(lambda: n2.routes().get(block) == "via 172.20.0.1 dev eth1 proto bird")
+    eventually(lambda: n1.routes().get("10.65.2.0/26") == "via 172.20.0.2 dev eth1 proto bird")
+    before = reflector.routes()
+    with watched(n1) as first, watched(n2) as second, watched(reflector) as there:
+        for _ in range(2):
+            reflector.kill()
+            reflector.start()
+            eventually(lambda: reflector.up("172.20.0.1") and reflector.up("172.20.0.2"))
+            eventually(lambda: not any(path["stale"] for path in (*n1.paths("10.65.2.0/26"), *n2.paths(block))))
+    assert (first, second, there) == ([], [], [])
+    assert reflector.routes() == before
+    assert n2.paths(block)[0]["next_hop"] == "172.20.0.1"

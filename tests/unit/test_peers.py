@@ -143,3 +143,16 @@ def test_a_peer_near_its_limit_is_named_once_until_it_is_below_again() -> None:
     found = established()
     said = [peers.nearly_too_much(found, count) for count in (7999, 8000, 9000, 7000, 8500)]
     assert said == [False, True, False, False, True]
+
+
+def test_after_a_restart_of_ours_a_peer_has_still_to_speak_until_its_end_of_rib() -> None:
+    found = established()
+    assert peers.still_to_speak(found)
+    peers.end_of_rib(found, 4)
+    assert not peers.still_to_speak(found)
+    peers.go_down(found, OURS, 20.0)
+    assert peers.still_to_speak(found)  # not up again yet, and awaited
+    found.opened = opened(restarting=True)
+    peers.come_up(found, 30.0)
+    assert not peers.still_to_speak(found)  # it restarted too: both would wait for ever
+    assert not peers.still_to_speak(established(seconds=None))  # it will never say End-of-RIB
