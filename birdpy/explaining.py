@@ -1,6 +1,6 @@
 """Join: one prefix from its source into the kernel and to the peers, station by station."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from birdpy.desired.advertisements import verdict_of
 from birdpy.peers import Peer
@@ -17,11 +17,19 @@ from felixpy.model.status import ExplainStep, Explanation
 
 
 def explanation(state: State, snapshot: Snapshot, node: str, asked: Prefix) -> Explanation:
-    """The steps for `asked`, or for the longest prefix around it; `stopped_by` is the first that failed."""
+    """The steps for `asked`, or for the longest prefix around it."""
     prefix = nearest(state, asked) or asked
     steps = tuple(walk(state, snapshot, node, prefix))
-    stopped = next((f"{step.station}: {step.text}" for step in steps if not step.passed), "")
-    return Explanation(node=node, prefix=str(prefix), steps=steps, stopped_by=stopped)
+    return Explanation(node=node, prefix=str(prefix), steps=steps, stopped_by=stopping(steps))
+
+
+def stopping(steps: Sequence[ExplainStep]) -> str:
+    """The first step that kept the prefix out; "" when it arrived. One peer's refused path stops no other's."""
+    if any(step.station == "kernel" and step.passed for step in steps):
+        return ""
+    accepted = any(step.station == "import" and step.passed for step in steps)
+    failed = (step for step in steps if not step.passed and not (accepted and step.station == "import"))
+    return next((f"{step.station}: {step.text}" for step in failed), "")
 
 
 def walk(state: State, snapshot: Snapshot, node: str, prefix: Prefix) -> Iterator[ExplainStep]:
