@@ -18,7 +18,8 @@ from felixpy.show.options import datastore_options
 from felixpy.show.output import clean, emit, escaped, output_option
 
 T = TypeVar("T")
-KNOWN = f"Kinds: {', '.join(min((kind.name.lower(), *kind.aliases), key=len) for kind in KINDS.values())}."
+SHORT = {kind.name.lower(): min(kind.aliases, key=len) for kind in KINDS.values()}
+KNOWN = "Kinds: " + ", ".join(f"{name} ({it})" if len(it) < len(name) else name for name, it in SHORT.items()) + "."
 
 
 def say(text: str) -> None:

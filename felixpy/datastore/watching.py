@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from felixpy.datastore.folder import Folder
-from felixpy.datastore.inotify import CREATE, DELETE_SELF, ISDIR, MOVE_SELF, UNMOUNT, Inotify
+from felixpy.datastore.inotify import CREATE, DELETE_SELF, ISDIR, MOVE_SELF, MOVED_FROM, UNMOUNT, Inotify
 from felixpy.model.errors import InvalidResource
 from felixpy.model.resources import Kind, Resource, Spec, kind_of
 from felixpy.model.snapshot import Broken, Event, Gone, Listed, Put
+
+# Editors save by renaming the old file to a backup before they write the new one, and no session may go down for
+# that. Our own deletion is an unlink, which counts at once.
+EDITOR_S = 0.1
 
 Dirty = tuple[Kind, str | None]  # an object, or None: the whole kind
 
@@ -56,7 +60,11 @@ class Changes:
             if mask & CREATE or mask & ISDIR:
                 return  # its content follows with CLOSE_WRITE
             name = self._folder.name(kind, file)
-            if name is not None and (kind, None) not in self._dirty:
+            if name is None or (kind, None) in self._dirty:
+                return
+            if mask & MOVED_FROM:
+                asyncio.get_running_loop().call_later(EDITOR_S, self._mark, kind, name)
+            else:
                 self._mark(kind, name)
 
     async def next(self) -> Dirty:

@@ -240,6 +240,27 @@ def test_every_way_to_change_a_file_is_seen(tmp_path: Path) -> None:
     run(tmp_path, body)
 
 
+def test_an_editor_that_saves_by_way_of_a_backup_deletes_nothing(tmp_path: Path) -> None:
+    async def body(store: FilesDatastore) -> None:
+        await store.create(pool())
+        path = tmp_path / "ippools" / "default.yaml"
+        async with watching(store, IPPool) as watch:
+            await anext(watch)
+            text = path.read_text()
+            path.rename(path.with_name("default.yaml~"))
+            await asyncio.sleep(0.02)
+            path.write_text(text + "  disabled: true\n")
+            event = await anext(watch)
+            assert isinstance(event, Put) and event.resource.spec.disabled
+            path.rename(path.with_name("default.yaml~"))
+            event = await anext(watch)
+            while isinstance(event, Put):  # the first rename, looked at late
+                event = await anext(watch)
+            assert event == Gone(IPPool, "default")
+
+    run(tmp_path, body)
+
+
 def test_a_kind_whose_folder_is_moved_away_and_back_is_listed_again(tmp_path: Path) -> None:
     async def body(store: FilesDatastore) -> None:
         made = await store.create(pool())
