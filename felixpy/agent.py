@@ -191,7 +191,11 @@ class Agent:
         if not gone:
             self._links[link.index] = link
             self.around.holdings.mac_seen(link.name, link.mac, now)
-        if gone or before is None or _state(before) != _state(link):
+        if not gone and before is not None and link.only_gained(before):
+            self.around.holdings.device_ready(
+                link.name
+            )  # every pod's interface does so once: no reason to read tables
+        elif gone or before is None or _state(before) != _state(link):
             self.around.holdings.device_changed(link.name, fresh=before is None or before.name != link.name)
 
     async def _settle(self) -> None:

@@ -101,8 +101,16 @@ class Holdings:
         for _, settler in self.tables():
             settler.resync()
 
+    def device_ready(self, device: Device) -> None:
+        """The interface went up or got a carrier: the kernel took nothing away, and takes what it refused before."""
+        endpoint = self._devices.get(device)
+        if endpoint is not None:
+            keys = keys_of(endpoint)
+            self.routes.again(self.routes.refused(keys.routes))
+            self.neighbours.again(self.neighbours.refused(keys.neighbours))
+
     def device_changed(self, device: Device, *, fresh: bool) -> None:
-        """The interface came (`fresh`), went, went up or down: the kernel may have removed what was on it."""
+        """The interface came (`fresh`), went or went down: the kernel may have removed what was on it."""
         endpoint = self._devices.get(device)
         if endpoint is None:
             return

@@ -20,6 +20,15 @@ class Link:
     kind: str = ""  # "veth", "bridge", ...; "" for hardware
     peer: int = 0  # index of a veth's other end, in that end's namespace
 
+    def only_gained(self, before: "Link") -> bool:
+        """Whether it went up or got a carrier since `before`, and nothing else about it changed."""
+        if (self.name, self.mac) != (before.name, before.mac) or (self.up, self.carrier) == (
+            before.up,
+            before.carrier,
+        ):
+            return False
+        return self.up >= before.up and self.carrier >= before.carrier
+
 
 @dataclass(frozen=True, slots=True)
 class AssignedAddress:
