@@ -149,6 +149,7 @@ class Router:
             outcome = await self.state.forwarding.settle(self.now(), may_erase=True)
             self.passes, self.last_pass = self.passes + 1, time.time()
             self.story.kernel(outcome)
+            self.story.contested([key for key, it in settler.troubles(self.now()) if it.contested])
             self.state.settled()
             if self.state.around.force_onlink(outcome):
                 self.state.look()

@@ -65,7 +65,7 @@ class Story:
     def contested(self, keys: Collection[RouteKey]) -> None:
         """Routes that someone else changes again and again."""
         for key in frozenset(keys) - self._contested:
-            self._log.warning("route contested", prefix=key.prefix)
+            self._log.warning("route contested", prefix=key.prefix, reason="someone else changes it again and again")
         self._contested = frozenset(keys)
 
     def peers(self, heard: Heard, peers: Mapping[Address, Peer]) -> None:

@@ -1,5 +1,6 @@
 """Routers on a real kernel with real peers: what reaches whose kernel, what a death changes, what is refused."""
 
+import json
 import os
 import signal
 import time
@@ -397,3 +398,56 @@ def test_the_death_of_a_reflector_moves_no_route_of_its_clients(fabric: Fabric) 
     assert (first, second, there) == ([], [], [])
     assert reflector.routes() == before
     assert n2.paths(block)[0]["next_hop"] == "172.20.0.1"
+
+
+def test_routes_are_back_when_an_uplink_that_was_down_is_up_again(fabric: Fabric) -> None:
+    """An admin-down takes a link's IPv4 routes away without a word; the session outlives it."""
+    two_nodes(fabric)
+    n1 = fabric.machines[0]
+    before = n1.routes()
+    n1.namespace.run("ip", "link", "set", "eth1", "down")
+    eventually(lambda: "10.65.2.0/26" not in n1.routes())
+    stopped = eventually(lambda: n1.ask("explain", prefix="10.65.2.0/26")["stopped_by"])
+    assert stopped.startswith("next hop: 172.20.0.2 is unresolved: no route to 172.20.0.2")
+    assert n1.routes()["10.65.1.0/26"] == "blackhole proto bird"
+    n1.namespace.run("ip", "link", "set", "eth1", "up")
+    v4 = {prefix: way for prefix, way in before.items() if ":" not in prefix}
+    eventually(lambda: v4.items() <= n1.routes().items(), within_s=2.0)
+
+
+def test_a_fight_over_a_route_is_limited_and_named(fabric: Fabric) -> None:
+    two_nodes(fabric)
+    n1 = fabric.machines[0]
+    with watched(n1) as here:
+        for _ in range(40):
+            n1.namespace.run("ip", "route", "del", "10.65.2.0/26", "proto", "bird", check=False)
+            time.sleep(0.02)
+    repairs = [line for line in here if line.startswith("10.65.2.0/26")]
+    assert 1 <= len(repairs) < 15
+    assert n1.log().count('"route contested"') == 1
+    eventually(lambda: "10.65.2.0/26" in n1.routes())
+
+
+def test_the_views_print_tables_for_people_and_json_for_scripts(fabric: Fabric) -> None:
+    two_nodes(fabric)
+    n1 = fabric.machines[0]
+    table = n1.birdpy("peers", "--node", "n1")
+    assert (table.returncode, table.stderr) == (0, "")
+    heading, first, *_ = table.stdout.splitlines()
+    assert heading.split()[:8] == ["PEER", "TYPE", "AS", "STATE", "SINCE", "GR", "RECEIVED", "ACCEPTED"]
+    assert first.split()[:4] == ["172.20.0.2", "mesh", "64512", "established"]
+    rib = json.loads(n1.birdpy("rib", "10.65.2.0/26", "-o", "json").stdout)
+    (entry,) = rib["entries"]
+    assert (entry["prefix"], entry["installed"], entry["decided_by"]) == ("10.65.2.0/26", True, "only path")
+    assert entry["gateways"] == [{"via": "172.20.0.2", "device": "eth1", "weight": 1, "onlink": False}]
+    explained = n1.birdpy("explain", "10.65.2.9", "-o", "json")
+    assert json.loads(explained.stdout)["prefix"] == "10.65.2.0/26"
+    assert json.loads(explained.stdout)["stopped_by"] == ""
+    unknown = n1.birdpy("explain", "10.99.0.0/16")
+    assert "nobody has announced 10.99.0.0/16" in unknown.stdout
+    assert n1.birdpy("rib", "10.65.2.1/26").returncode == 2
+    routes = {route["prefix"]: route for route in n1.ask("routes")["routes"]}
+    assert routes["10.65.2.0/26"]["peer"] == "172.20.0.2"
+    assert routes["10.65.2.0/26"]["installed"]
+    assert routes["10.65.1.0/26"]["kind"] == "blackhole"
+    assert n1.ask("health")["ready"]
