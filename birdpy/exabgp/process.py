@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -62,10 +62,13 @@ class Place:
 
 
 class Process:
-    """A started ExaBGP. Lines of JSON wait in `lines`; answers go to `commands` as they come."""
+    """A started ExaBGP. Lines of JSON wait in `lines`; answers go to `commands` as they come.
 
-    def __init__(self, place: Place, log: Log) -> None:
-        self._log = log
+    What it says is logged, but for the lines in `heard`.
+    """
+
+    def __init__(self, place: Place, log: Log, heard: Collection[str] = ()) -> None:
+        self._log, self._heard = log, heard
         ours, theirs = socket.socketpair()
         with theirs:
             self._popen = subprocess.Popen(
@@ -190,7 +193,8 @@ class Process:
         for line in data.decode(errors="replace").splitlines():
             if text := line.strip()[:SAID_BYTES]:
                 self.said.append(text)
-                self._log.warning("ExaBGP reported", text=text)
+                if text not in self._heard:
+                    self._log.warning("ExaBGP reported", text=text)
 
 
 def _command(descriptor: int, uid: int) -> list[str]:

@@ -54,8 +54,9 @@ class ExaBGP:
         self._going = False  # the process has been told its configuration
         self._planned = False  # we ended it ourselves
         self._configured = asyncio.Event()
-        self._closed = False
+        self._closed = asyncio.Event()
         self._warned = False
+        self._said: frozenset[str] = frozenset()  # by the last ExaBGP that could not start: not logged again
 
     @property
     def pid(self) -> int | None:
@@ -68,7 +69,7 @@ class ExaBGP:
             return
         self._place.prepare()
         orphan.end(self._place.folder)
-        self._process, self._going = Process(self._place, self._log), False
+        self._process, self._going = Process(self._place, self._log, self._said), False
         orphan.remember(self._place.folder, self._process.pid)
 
     async def configure(self, speaker: Speaker) -> Mapping[str, str]:
@@ -117,6 +118,7 @@ class ExaBGP:
             except Trouble as trouble:
                 self._say(str(trouble))
                 process = None
+            await self._greet(process)
             while process is not None and (lines := await _batch(process)):
                 if events := list(self._events(lines)):
                     yield events
@@ -133,7 +135,7 @@ class ExaBGP:
 
     def close(self) -> None:
         """End ExaBGP for good."""
-        self._closed = True
+        self._closed.set()
         self._configured.set()
         if self._process is not None:
             self._process.end()
@@ -150,19 +152,29 @@ class ExaBGP:
         self.advertised.ready(process.commands)
         process.go(self._place.folder, addresses, port)
         self._going = True
-        self.trouble = None
-        self._log.info("ExaBGP started", pid=process.pid, port=port)
         return process
+
+    async def _greet(self, process: Process | None) -> None:
+        """Wait until it answers: it listens then, and has taken its configuration."""
+        if process is None:
+            return
+        with contextlib.suppress(Unreachable):
+            await process.commands.alone("#")  # a comment: answered, and nothing else
+            self.trouble = None
+            self._log.info("ExaBGP started", pid=process.pid)
 
     async def _mourn(self, process: Process | None, deaths: int) -> None:
         """Say why ExaBGP ended, and wait before the next start."""
         said = " / ".join(process.said) if process is not None else ""
+        self._said = frozenset(process.said) if process is not None and deaths > 1 else frozenset()
         addresses, port = _listening(self._speaker)
         if (holder := orphan.holder(addresses, port)) is not None:
             self._say(f"port {port} is held by {holder}: end it, or set another listenPort")
         else:
             self._say(f"ExaBGP ended{': ' + said if said else ''}")
-        await asyncio.sleep(BACK_OFF_S[min(deaths, len(BACK_OFF_S)) - 1] if deaths else 0.0)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(BACK_OFF_S[min(deaths, len(BACK_OFF_S)) - 1] if deaths else 0.0):
+                await self._closed.wait()
 
     def _warn_of_disk(self, rendered: Rendered) -> None:
         """Passwords on a disk outlive the reboot; said once."""
@@ -208,7 +220,7 @@ class ExaBGP:
         return self._rendered.sessions.get(peer) if self._rendered is not None else None
 
     def _is_closed(self) -> bool:
-        return self._closed
+        return self._closed.is_set()
 
     def _lost(self) -> list[Address]:
         return [address for address in list(self.advertised.sessions()) if self.advertised.session_down(address)]
@@ -224,7 +236,7 @@ async def _batch(process: Process) -> list[bytes]:
                 return await process.batch()
         except TimeoutError:
             with contextlib.suppress(Unreachable):
-                await process.commands.alone("#")  # a comment: answered, and nothing else
+                await process.commands.alone("#")
 
 
 def _listening(speaker: Speaker | None) -> tuple[tuple[Address, ...], int]:

@@ -305,3 +305,18 @@ def test_an_address_that_is_not_there_is_named_and_taken_when_it_comes(tmp_path:
 
     with network(*ADDRESSES[1:]), bird(tmp_path / "bird", bird_config()):
         run(body)
+
+
+def test_a_start_that_keeps_failing_is_told_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    async def body() -> None:
+        async with node(tmp_path, session("10.0.0.3")) as ours:
+            await until(lambda: ours.exabgp.restarts >= 4, 20)
+
+    holder = bird_config().replace(
+        "local 10.0.0.2 as 65002; neighbor 10.0.0.1", "local 10.0.0.1 as 65002; neighbor 10.0.0.4"
+    )
+    with network(*ADDRESSES), bird(tmp_path / "bird", holder):
+        run(body)
+    told = capfd.readouterr().err
+    assert told.count('"event":"ExaBGP ended"') + told.count('"event": "ExaBGP ended"') == 1
+    assert told.count("can not bind to") <= 2
