@@ -14,7 +14,7 @@ from felixpy.config import Settings
 from felixpy.daemon import paths
 from felixpy.daemon.logs import Log, make_log
 from felixpy.daemon.metrics import serve_metrics
-from felixpy.daemon.pidfile import claim
+from felixpy.daemon.pidfile import claim, claim_namespace
 from felixpy.daemon.signals import run_until_signal
 from felixpy.daemon.status import serve
 from felixpy.datastore.open import open_datastore
@@ -58,10 +58,12 @@ def serve_agent(settings: Settings, parts: Sequence[Part] = ()) -> None:
     held = claim(run_dir / "felixpy.pid", "felixpy")
     log = make_log("felixpy", level=settings.log_level, node=settings.node)
     try:
+        alone = claim_namespace(f"felixpy.routes.{settings.protocol}", "felixpy")
         log.info("agent started", datastore=datastore.target)
         work = _work(settings, datastore, parts, Folders(run_dir, state_dir), log)
         received = asyncio.run(run_until_signal(work))
         log.info("agent stopped", signal=received)
+        alone.close()
     finally:
         held.release()
 

@@ -6,6 +6,7 @@ would: it may belong to another process by now, and in a lab it counts in anothe
 
 import fcntl
 import os
+import socket
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,22 @@ def claim(path: Path, daemon: str) -> PidFile:
         os.ftruncate(file.fileno(), 0)
         os.write(file.fileno(), f"{pid} {started_at(pid) or 0}\n".encode("ascii"))
     return PidFile(path, file)
+
+
+def claim_namespace(name: str, daemon: str) -> socket.socket:
+    """Be the only one that does `name` in this network namespace, whatever its run folder; close it to let go.
+
+    Names of abstract sockets belong to the network namespace and vanish with their holder (unix(7)). Trouble when
+    another holds this one.
+    """
+    claimed = socket.socket(socket.AF_UNIX)
+    try:
+        claimed.bind(f"\0{name}")
+    except OSError as error:
+        claimed.close()
+        reason = "another one, with another run folder, already keeps this network namespace"
+        raise Trouble(f"{daemon}: {reason} ({name}); two would undo each other's work") from error
+    return claimed
 
 
 def read(path: Path) -> Process | None:

@@ -1,10 +1,13 @@
 """When to try again what was refused, and when to stop fighting over a key. Pure: the time is an argument.
 
-A refused key is tried again after 1, 2, 4 ... 60 s. A key that someone else takes from us is written back at once;
-the third time within a minute it is contested: said so, and written back after 5, 10, 20 ... 60 s only, until it
-has stayed for two minutes. Two daemons that repair each other would otherwise burn a core and flap the route.
+A refused key is tried again after 1, 2, 4 ... 60 s. A key that someone else takes from us is written back after a
+tenth of a second, and later each time: `ip route flush` looks whether all is gone and starts again if not, so a
+repair in the same millisecond only feeds it. The third time within a minute (what happens within one second is one
+time) the key is contested: said so, and written back after 0.5, 1, 2 ... 60 s, until it has stayed for two minutes.
+Two daemons that repair each other would otherwise burn a core and flap the route.
 """
 
+import itertools
 import math
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
@@ -14,8 +17,9 @@ from felixpy.model.errors import Refused
 K = TypeVar("K")
 
 FIRST_S, MOST_S = 1.0, 60.0
-LOSSES, WINDOW_S = 3, 60.0
-CONTESTED_FIRST_S, CALM_S = 5.0, 120.0
+REPAIR_FIRST_S = 0.1
+LOSSES, WINDOW_S, APART_S = 3, 60.0, 1.0
+CONTESTED_FIRST_S, CALM_S = 0.5, 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +63,19 @@ class Retries(Generic[K]):
         before = self.standing.get(key)
         recent = [at for at in self.losses.get(key, ()) if at > now - WINDOW_S] + [now]
         self.losses[key] = recent
-        contested = before is not None and before.contested
-        if not contested and len(recent) < LOSSES:
-            return
-        times = before.times + 1 if before is not None and contested else 1
-        delay = min(CONTESTED_FIRST_S * 2 ** min(times - 1, 10), MOST_S)
-        reason = f"someone else changed it {LOSSES} times within {WINDOW_S:.0f} s: repaired more slowly from now on"
-        self.standing[key] = Standing(Refused(key, reason), times, now + delay, contested=True)
+        if before is not None and before.contested:
+            delay = CONTESTED_FIRST_S * 2 ** min(before.times, 10)
+            self.standing[key] = replace(before, times=before.times + 1, retry_at=now + min(delay, MOST_S))
+        elif _bursts(recent) < LOSSES:
+            delay = min(REPAIR_FIRST_S * 2 ** (len(recent) - 1), APART_S)
+            self.standing[key] = Standing(
+                Refused(key, "someone else changed it: about to be repaired"), 0, now + delay
+            )
+        else:
+            reason = (
+                f"someone else changed it {LOSSES} times within {WINDOW_S:.0f} s: repaired more slowly from now on"
+            )
+            self.standing[key] = Standing(Refused(key, reason), 1, now + CONTESTED_FIRST_S, contested=True)
 
     def forgive(self, key: K) -> None:
         """There is a new reason to try at once: the wanted value changed, or its device came up."""
@@ -93,3 +103,8 @@ class Retries(Generic[K]):
         self.standing = {key: s for key, s in self.standing.items() if now < s.calm_at}
         recent = {key: [at for at in times if at > now - WINDOW_S] for key, times in self.losses.items()}
         self.losses = {key: times for key, times in recent.items() if times}
+
+
+def _bursts(times: list[float]) -> int:
+    """How many of these moments, in order, are a second or more after the one before."""
+    return 1 + sum(later - earlier >= APART_S for earlier, later in itertools.pairwise(times))

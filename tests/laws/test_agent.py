@@ -103,7 +103,8 @@ async def quiet(agent: Agent) -> None:
     while calm < 5:
         before = agent.progress.passes
         await asyncio.sleep(0.001)
-        calm = calm + 1 if before == agent.progress.passes and before else 0
+        soon = agent.around.holdings.due_at() < agent.now() + 0.5
+        calm = calm + 1 if before == agent.progress.passes and before and not soon else 0
 
 
 PODS = [

@@ -258,12 +258,11 @@ def test_who_fights_over_a_route_is_named_and_not_fought_without_end(n1: Node) -
     n1.start()
     for _ in range(3):
         ip("route", "flush", "proto", "80")
-        time.sleep(0.1)
-    assert routes() == []
+        until(lambda: routes() == [WEB])
+        time.sleep(1)
     (condition,) = [it for it in n1.ask("health")["conditions"] if it["name"] == "Contested"]
     assert "routes 10.65.0.2/32: someone else changed it 3 times" in condition["message"]
     assert len(n1.lines("route contested")) == 1
-    until(lambda: routes() == [WEB], within_s=7)
 
 
 def test_a_second_agent_is_refused_and_a_nameless_one_too(n1: Node) -> None:
@@ -271,6 +270,9 @@ def test_a_second_agent_is_refused_and_a_nameless_one_too(n1: Node) -> None:
     second = n1.run_once(n1.environment)
     assert second.returncode == 1
     assert second.stderr.startswith(f"felixpy: felixpy already runs here as pid {n1.agents[0].pid}")
+    elsewhere = n1.run_once({**n1.environment, "FELIXPY_RUN_DIR": str(n1.folder / "elsewhere")})
+    assert elsewhere.returncode == 1
+    assert "another one, with another run folder, already keeps this network namespace" in elsewhere.stderr
     nameless = n1.run_once({**n1.environment, "FELIXPY_NODE": ""})
     assert nameless.returncode == 2
     assert "give --node NAME or set FELIXPY_NODE" in nameless.stderr
