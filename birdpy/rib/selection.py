@@ -9,8 +9,9 @@ for each prefix that uses them, and it is known which routes they would lean on.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
-from birdpy.rib.best_path import Choice, Preferences, best_path, reachable
+from birdpy.rib.best_path import Candidate, Choice, Preferences, best_path, reachable
 from birdpy.rib.next_hops import MAX_DEPTH, Chain, Ground, Resolution, Unresolved, resolve, resolve_firmly
 from birdpy.rib.path import Path
 from birdpy.rib.prefixes import Cover, cover_of, covers
@@ -20,11 +21,24 @@ from felixpy.model.addresses import Address, Prefix
 UNKNOWN = Unresolved("not looked at yet")
 
 
+DECIDED_KEPT = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What came of one set of candidates; prefixes whose paths differ in nothing else share it."""
+
+    offered: tuple[Candidate, ...]  # held so that nothing takes over the identities in its key
+    because: str
+    shares: tuple[int, ...]  # which of them share the load, the best first
+
+
 class Selection:
     """What is chosen from a `Rib`, given the kernel's other routes."""
 
     def __init__(self, rib: Rib, ground: Ground, wanted: Preferences | None = None) -> None:
-        self._rib, self._ground, self._wanted = rib, ground, wanted
+        self._rib, self._ground, self._wanted = rib, ground, wanted or Preferences()
+        self._decided: dict[object, Decided] = {}
         self._choices: dict[Prefix, Choice] = {}
         self._firm: dict[Address, Resolution] = {}
         self._soft: dict[Address, dict[Prefix, Resolution]] = {}  # not settled by the kernel: for each user
@@ -92,7 +106,7 @@ class Selection:
             moved = moved or self._soft[hop].get(prefix) != way
             self._soft[hop][prefix] = way
         before = self._choices.get(prefix)
-        after = best_path(reachable(paths, self.way), self._wanted)
+        after = self._decide(reachable(paths, self.way))
         if before == after:
             return moved
         if after is None:
@@ -100,6 +114,26 @@ class Selection:
         else:
             self._choices[prefix] = after
         return True
+
+    def _decide(self, offered: list[Candidate]) -> Choice | None:
+        """`best_path`, asked once for all prefixes that have the same paths over the same ways."""
+        if len(offered) < 2 or self._wanted.prefer_oldest:  # age differs from prefix to prefix
+            return best_path(offered, self._wanted)
+        key = tuple(
+            (id(c.path.attributes), id(c.way), c.path.session, c.path.path_id, c.path.peer_id, c.path.external)
+            for c in offered
+        )
+        known = self._decided.get(key)
+        if known is None:
+            choice = best_path(offered, self._wanted)
+            assert choice is not None  # there are two at least
+            if len(self._decided) >= DECIDED_KEPT:
+                self._decided.clear()
+            place = {id(candidate.path): number for number, candidate in enumerate(offered)}
+            shares = tuple(place[id(path)] for path in choice.multipath)
+            known = self._decided[key] = Decided(tuple(offered), choice.because, shares)
+        multipath = tuple(offered[number].path for number in known.shares)
+        return Choice(multipath[0], known.because, multipath)
 
     def _resolved(self, path: Path, leaning: Chain) -> Resolution:
         assert path.next_hop is not None

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from birdpy.policy.session import Session
-from birdpy.rib.best_path import EQUAL_COST, ONLY, TIE_BREAK, Candidate, Preferences, best_path
+from birdpy.rib.best_path import EQUAL_COST, ONLY, TIE_BREAK, Candidate, Preferences, best_path, reachable
 from birdpy.rib.events import Reach, Unreach, Update
 from birdpy.rib.next_hops import Ground, Resolved
 from birdpy.rib.path import Attributes, OriginCode, Path
@@ -148,6 +148,9 @@ def test_piece_by_piece_is_the_same_as_all_anew(history: list[tuple[str, Session
         anew = Selection(rib, ground)
         anew.update(rib)
         assert state(anew) == now
+        for prefix in rib:
+            plain = best_path(reachable(rib.candidates(prefix), selection.way))
+            assert plain == selection.choice(prefix)
 
 
 @given(steps)

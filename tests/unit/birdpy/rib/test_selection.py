@@ -109,3 +109,29 @@ def test_preferences_are_the_routers() -> None:
     strict = Selection(rib, Ground(routes(LAN)), Preferences(relaxed_as_path=False))
     strict.update(rib)
     assert len(next(iter(strict.choices.values())).multipath) == 1
+
+
+def test_many_different_offers_do_not_fill_the_memory() -> None:
+    offers = [
+        path(f"10.{n >> 8}.{n & 255}.0/24", session=one, attributes=attributes(n + 1))
+        for n in range(1100)
+        for one in ("a", "b")
+    ]
+    chosen = selection(table(*offers), LAN)
+    assert len(chosen.choices) == 1100
+    assert all(choice.best.session == "a" for choice in chosen.choices.values())
+
+
+def test_the_oldest_path_is_found_for_each_prefix_alone() -> None:
+    shared = attributes(1)
+
+    def offer(prefix: str, name: str, since: float) -> Path:
+        return path(prefix, session=name, attributes=shared, external=True, since=since)
+
+    rib = table(
+        offer("10.1.0.0/16", "a", 1.0), offer("10.1.0.0/16", "b", 2.0),
+        offer("10.2.0.0/16", "a", 2.0), offer("10.2.0.0/16", "b", 1.0),
+    )  # fmt: skip
+    chosen = Selection(rib, Ground(routes(LAN)), Preferences(prefer_oldest=True))
+    chosen.update(rib)
+    assert (chosen.choices[P].best.session, chosen.choices[Q].best.session) == ("a", "b")
