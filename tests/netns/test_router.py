@@ -451,3 +451,38 @@ def test_the_views_print_tables_for_people_and_json_for_scripts(fabric: Fabric) 
     assert routes["10.65.2.0/26"]["installed"]
     assert routes["10.65.1.0/26"]["kind"] == "blackhole"
     assert n1.ask("health")["ready"]
+
+
+def test_a_node_comes_and_goes_and_no_other_session_notices(fabric: Fabric) -> None:
+    two_nodes(fabric)
+    n1, n2 = fabric.machines
+
+    def since() -> dict[str, int]:
+        return {p["address"]: round(p["since"]) for p in n1.ask("peers")["peers"] if p["address"].endswith(".2")}
+
+    before = since()
+    n3 = fabric.node("n3", 3)
+    n3.start()
+    eventually(lambda: learned(3).items() <= n1.routes().items() and learned(3).items() <= n2.routes().items())
+    eventually(lambda: (learned(1) | learned(2)).items() <= n3.routes().items())
+    fabric.remove(Node, "n3")
+    eventually(lambda: not learned(3).keys() & n1.routes().keys() and not learned(3).keys() & n2.routes().keys())
+    assert since() == before
+    gone = [json.loads(line)["session"] for line in n2.log().splitlines() if '"session down"' in line]
+    assert set(gone) <= {"Mesh_172_20_0_3", "Mesh_fd20__3"}
+
+
+@needs("bird")
+def test_a_changed_filter_judges_again_what_a_peer_has_said(fabric: Fabric, tmp_path: Path) -> None:
+    n1 = fabric.node("n1", 1)
+    no = BGPFilterRule(action="Reject", match_operator="In", cidr=ip_network("203.0.113.0/24"))
+    fabric.put(tor=BGPFilter(import_v4=(no,)))
+    fabric.put(bird4=BGPPeer(node="n1", peer_ip="172.20.0.9", as_number=Asn(65009), filters=("tor",)))
+    n1.start()
+    with fabric.beside(9), bird(tmp_path / "bird", BIRD_AT_9.replace("EXTRA", "")):
+        (path,) = eventually(lambda: n1.paths("203.0.113.0/24"), 20)
+        assert (path["accepted"], path["reason"]) == (False, "refused by a filter (filter tor, import rule 1)")
+        fabric.remove(BGPFilter, "tor")
+        fabric.put(tor=BGPFilter())
+        eventually(lambda: "203.0.113.0/24" in n1.routes(), within_s=2.0)
+        assert n1.log().count('"session up"') == 1
