@@ -79,7 +79,7 @@ class CniServer:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.means.facts.run(), name="follow pools and nodes")
             await self._replay()
-            tasks.create_task(self._bury(), name="heed tombstones")
+            tasks.create_task(self._heed(), name="heed tombstones")
             tasks.create_task(self._serve(), name="serve the CNI plugin")
 
     async def _replay(self) -> None:
@@ -87,7 +87,7 @@ class CniServer:
         while True:
             try:
                 await replay(self.means)
-            except Trouble as error:
+            except (Trouble, OSError) as error:
                 if not told:
                     self.means.log.warning("journal not replayed yet", reason=str(error))
                 told = True
@@ -95,8 +95,19 @@ class CniServer:
             else:
                 return
 
+    async def _heed(self) -> None:
+        """Carry out what plugins asked for while no agent was here; a folder that cannot be read is tried again."""
+        told = ""
+        while True:
+            try:
+                await self._bury()
+            except (Trouble, OSError) as error:
+                if told != str(error):
+                    self.means.log.warning("tombstones not heeded", reason=str(error))
+                told = str(error)
+                await asyncio.sleep(RETRY_S)
+
     async def _bury(self) -> None:
-        """Carry out what plugins asked for while no agent was here."""
         async for name, message in self._tombstones.found():
             try:
                 env, config = wire.parse(message)
@@ -111,17 +122,33 @@ class CniServer:
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
-        with bound(self._socket) as listener:
+        try:
+            listener = bound(self._socket)
+        except OSError as error:
+            reason = f"{self._socket}: no socket for the CNI plugin can be made: {error.strerror or error}"
+            raise Unreachable(reason) from error
+        with listener:
             listener.listen(BACKLOG)
             try:
                 while True:
-                    connection, _ = await loop.sock_accept(listener)
+                    connection = await self._accepted(listener)
                     task = loop.create_task(self._converse(connection), name="a CNI call")
                     self._calls.add(task)
                     task.add_done_callback(self._calls.discard)
             finally:
                 for task in self._calls:
                     task.cancel()
+
+    async def _accepted(self, listener: socket.socket) -> socket.socket:
+        """The next plugin. Without a free descriptor it waits in the socket's queue."""
+        while True:
+            try:
+                connection, _ = await asyncio.get_running_loop().sock_accept(listener)
+            except OSError as error:
+                self.means.log.warning("CNI call not accepted", reason=str(error))
+                await asyncio.sleep(RETRY_S)
+            else:
+                return connection
 
     async def _converse(self, connection: socket.socket) -> None:
         plugin = Conversation(connection)

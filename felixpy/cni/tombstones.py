@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 from felixpy.datastore.inotify import Inotify
@@ -26,7 +27,8 @@ class Tombstones:
             while True:
                 changed.clear()
                 for path in self._files():
-                    yield path.name, path.read_bytes()
+                    with suppress(FileNotFoundError):
+                        yield path.name, path.read_bytes()
                 await self._more(changed)
         finally:
             inotify.close()

@@ -1,6 +1,7 @@
 """What a runtime, a disk and an administrator can do wrong: one clear answer each, and nothing left behind."""
 
 import json
+import resource
 import socket
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from felixpy.daemon.unix import short_address
 from tests.namespaces import Namespace
 from tests.netns.agent_process import Node, ip, node, until
-from tests.netns.cni_plugin import Answer, Runtime, apply, devices, document, in_use, journal, pings, trouble
+from tests.netns.cni_plugin import Answer, Runtime, apply, devices, document, in_use, journal, path_of, pings, trouble
 
 POOL = document("IPPool", "four", cidr="10.65.0.0/30", blockSize=30)
 
@@ -198,3 +199,39 @@ def start_on_a_small_disk(made: Node) -> None:
         command = ["unshare", "--mount", "sh", "-c", script]
         made.agents.append(subprocess.Popen(command, env=made.environment, stderr=log))
     until(made.ready)
+
+
+def test_a_state_folder_that_is_no_folder_refuses_pods_and_does_not_end_the_agent(
+    netns: Namespace, tmp_path: Path
+) -> None:
+    netns.run("ip", "address", "add", "10.0.0.1/32", "dev", "lo")
+    with node(tmp_path) as made:
+        apply(made, document("Node", "n1"), document("IPAMConfig", "default", strictAffinity=True), POOL)
+        (made.folder / "state").write_text("a file where the folder should be")
+        made.start()
+        refused = Runtime(made).call("ADD", "web", netns.another())
+        assert (refused.code, refused.json["code"]) == (1, 11)
+        assert "the journal cannot be written" in refused.json["details"]
+        (made.folder / "state").unlink()
+        assert Runtime(made).call("ADD", "web", netns.another()).code == 0
+        assert len(made.lines("tombstones not heeded")) == 1
+        assert made.agents[-1].poll() is None
+
+
+def test_more_calls_than_descriptors_wait_and_are_answered(runtime: Runtime, netns: Namespace) -> None:
+    apply(runtime.node, document("IPPool", "four", cidr="10.65.0.0/26"))
+    pid = runtime.node.agents[-1].pid
+    open_now = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (open_now + 12, hard))
+    pods = [netns.another() for _ in range(12)]
+    plugins = [runtime.start("ADD", f"p{number}", path_of(pod)) for number, pod in enumerate(pods)]
+    answers = [runtime.ended(plugin) for plugin in plugins]
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
+    assert runtime.node.agents[-1].poll() is None
+    assert runtime.add("late", netns.another()).code == 0
+    for number, answer in enumerate(answers):
+        assert answer.code == 0 or answer.json["code"] in (3, 11, 101, 999)
+        assert runtime.call("DEL", f"p{number}", pods[number]).code == 0
+    until(lambda: len(devices()) == 1)
+    assert (in_use(runtime.node), trouble(runtime.node)) == (1, [])
