@@ -121,7 +121,7 @@ class Router:
         self.state.take(made, self.now())
         if not self._begun.is_set():
             await self._begin()
-        if not self._released and snapshot.may_erase(KINDS):
+        if not self._released and snapshot.may_erase(KINDS) and made.speaker.addresses:
             self._released = True
             self.state.touch(self.state.forwarding.wait_for(self.ledger, frozenset(self.state.peers)))
 

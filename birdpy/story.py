@@ -121,5 +121,5 @@ def about(route: Route) -> dict[str, object]:
     if route.hops:
         fields["via"] = [f"{hop.via} dev {hop.device}" for hop in route.hops]
     if route.origin:
-        fields["from_"] = route.origin.name
+        fields["origin"] = route.origin.name
     return fields

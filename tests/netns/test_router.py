@@ -486,3 +486,45 @@ def test_a_changed_filter_judges_again_what_a_peer_has_said(fabric: Fabric, tmp_
         fabric.put(tor=BGPFilter())
         eventually(lambda: "203.0.113.0/24" in n1.routes(), within_s=2.0)
         assert n1.log().count('"session up"') == 1
+
+
+@needs("bird")
+def test_two_gateways_share_the_load_and_one_takes_over(fabric: Fabric, tmp_path: Path) -> None:
+    n1 = fabric.node("n1", 1)
+    for number in (8, 9):
+        fabric.put(
+            **{f"bird{number}": BGPPeer(node="n1", peer_ip=f"172.20.0.{number}", as_number=Asn(65000 + number))}
+        )
+    n1.start()
+    config = BIRD_AT_9.replace("EXTRA", "")
+    other = config.replace("172.20.0.9", "172.20.0.8").replace("fd20::9", "fd20::8").replace("65009", "65008")
+    with (
+        fabric.beside(9), bird(tmp_path / "bird9", config) as first,
+        fabric.beside(8), bird(tmp_path / "bird8", other),
+    ):  # fmt: skip
+        both = "via 172.20.0.8 dev eth1 + via 172.20.0.9 dev eth1 proto bird"
+        eventually(lambda: n1.routes().get("203.0.113.0/24") == both, 20)
+        reasons = {path["session"]: (path["best"], path["reason"]) for path in n1.paths("203.0.113.0/24")}
+        assert reasons == {
+            "Node_172_20_0_8": (True, ""),
+            "Node_172_20_0_9": (False, "shares the load with the best path"),
+        }
+        with watched(n1) as here:
+            first.ask("disable", "s4")
+            eventually(lambda: n1.routes().get("203.0.113.0/24") == "via 172.20.0.8 dev eth1 proto bird")
+        assert not any("Deleted" in line for line in here)  # replaced in one step, never absent
+
+
+def test_without_a_node_resource_nothing_that_was_found_is_touched(fabric: Fabric) -> None:
+    """A store that is being filled looks like a cluster without us: not a reason to drop what the kernel holds."""
+    n1 = fabric.machine("n1")
+    fabric.plug(1, n1.namespace)
+    for route in ("blackhole 10.65.1.0/26", "10.65.2.0/26 via 172.20.0.2 dev eth1"):
+        n1.namespace.run("ip", "route", "add", *route.split(), "proto", "bird", "metric", "1024")
+    before = n1.routes()
+    n1.start()
+    eventually(lambda: "there is no such Node resource" in n1.log())
+    eventually(lambda: n1.ask("health")["passes"])
+    assert n1.routes() == before
+    fabric.put(n1=node_at("172.20.0.1/24"))  # no session is to be waited for: what nobody gave goes now
+    eventually(lambda: "10.65.2.0/26" not in n1.routes() and "10.65.1.0/26" not in n1.routes())
