@@ -234,3 +234,11 @@ def test_by_default_nobody_borrowed_anything() -> None:
     around = surroundings(speaker(MESH), {}, HERE, Own((ip_network("10.65.0.0/26"),)))
     verdict = judge(path("10.65.0.7/32"), session(cluster_node="n2"), around)
     assert isinstance(verdict, Rejected) and "IPAM gives it to nobody" in verdict.detail
+
+
+def test_what_an_update_shares_is_refused_and_accepted_for_each_of_its_prefixes() -> None:
+    decide = judgement(MESH, AROUND)
+    good, bad = attributes(7), attributes(64512)
+    for prefix in ("10.70.0.0/26", "10.70.1.0/26", "0.0.0.0/0"):
+        assert isinstance(decide(path(prefix, attributes=bad)), Rejected)
+        assert isinstance(decide(path(prefix, attributes=good)), Accepted) == (prefix != "0.0.0.0/0")

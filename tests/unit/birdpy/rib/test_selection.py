@@ -135,3 +135,34 @@ def test_the_oldest_path_is_found_for_each_prefix_alone() -> None:
     chosen = Selection(rib, Ground(routes(LAN)), Preferences(prefer_oldest=True))
     chosen.update(rib)
     assert (chosen.choices[P].best.session, chosen.choices[Q].best.session) == ("a", "b")
+
+
+def test_a_chain_of_routes_moves_as_far_as_routes_may_lean() -> None:
+    chain = [path("10.1.0.0/16", "10.0.0.2", session="s1")]
+    chain += [path(f"10.{n}.0.0/16", f"10.{n - 1}.0.1", session=f"s{n}") for n in range(2, 9)]
+    rib = table(*chain)
+    chosen = selection(rib, LAN)
+    assert sorted(str(prefix) for prefix in chosen.choices) == [f"10.{n}.0.0/16" for n in range(1, 6)]
+    moved = chosen.update(rib.lost("s1"))
+    assert {ip_network(f"10.{n}.0.0/16") for n in range(1, 6)} <= moved
+    assert chosen.choices == {}
+
+
+def test_prefixes_with_the_same_paths_share_the_decision_and_keep_their_own_choice() -> None:
+    near, far = attributes(1), attributes(1, 2)
+    rib = table(*(
+        path(prefix, session=name, attributes=given)
+        for prefix in (str(P), str(Q)) for name, given in (("a", far), ("b", near))
+    ))  # fmt: skip
+    chosen = selection(rib, LAN)
+    assert {p: (c.best.prefix, c.best.session, c.because) for p, c in chosen.choices.items()} == {
+        P: (P, "b", "shortest AS path"),
+        Q: (Q, "b", "shortest AS path"),
+    }
+
+
+def test_of_two_next_hops_under_one_route_one_may_go() -> None:
+    rib = table(path(str(P)), path(str(Q), "10.1.0.1", session="a"), path("10.3.0.0/16", "10.1.0.2", session="b"))
+    chosen = selection(rib, LAN)
+    assert chosen.update(rib.lost("a")) == {Q}
+    assert chosen.update(rib.lost("Node_10_0_0_2")) == {P, ip_network("10.3.0.0/16")}
