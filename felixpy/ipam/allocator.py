@@ -21,7 +21,7 @@ from felixpy.ipam.allocate import Request, Trial, inside, shortage
 from felixpy.ipam.blocks import is_empty, ordinals_of
 from felixpy.ipam.claims import RETRIES, Block, claim, owned_blocks
 from felixpy.ipam.errors import NoQualifiedPool, Shortage, Taken
-from felixpy.ipam.growth import Growth
+from felixpy.ipam.growth import Growth, unselected
 from felixpy.ipam.handles import count_down, count_up, forget
 from felixpy.ipam.names import affinity_of, block_name, handle_name
 from felixpy.ipam.pools import Rules, Wish, block_cidr, pool_of, pools_for, unserved
@@ -125,7 +125,10 @@ class Allocator:
                 ticket.fail(error)
             else:
                 served.append(ticket)
-        return await self._commit(trial, served)
+        again = await self._commit(trial, served)
+        for cidr in await unselected(self._store, self._node, self._held, rules):
+            del self._held[cidr]
+        return again
 
     async def _load(self) -> None:
         if not self._loaded:

@@ -1,6 +1,6 @@
 """Where the next address may come from when the node's own blocks are full: a block more, or somebody else's."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from felixpy.datastore.source import Datastore
@@ -8,10 +8,11 @@ from felixpy.ipam.allocate import inside, with_room
 from felixpy.ipam.blocks import is_empty, seconds
 from felixpy.ipam.claims import Block, claim, give_up
 from felixpy.ipam.names import HOST, affinity_of
-from felixpy.ipam.pools import Rules, candidates
+from felixpy.ipam.pools import Rules, candidates, pool_of
 from felixpy.model.addresses import Prefix
 from felixpy.model.errors import Conflict
 from felixpy.model.resources import IPAMBlock, IPPool, Resource
+from felixpy.model.selectors import matches
 
 EMPTY_FOR_S = 60.0  # a block of another node is taken over only when it is empty and was claimed that long ago
 
@@ -95,3 +96,21 @@ class Growth:
         order = [c for pool in self.pools for c in candidates(pool.spec, self.node) if c in existing]
         blocks = [existing[cidr] for cidr in order if existing[cidr].spec.affinity != ours]
         return [block for block in blocks if with_room(block.spec, self.rules.reserved)]
+
+
+async def unselected(store: Datastore, node: str, blocks: Mapping[Prefix, Block], rules: Rules) -> set[Prefix]:
+    """Give up `node`'s empty blocks of pools that do not select it any more; those that it gave up.
+
+    A pool that is gone or cannot be read says nothing about the node: its blocks stay.
+    """
+    gone = set()
+    for cidr, block in blocks.items():
+        pool = pool_of(cidr.network_address, rules)
+        if pool is None or matches(pool.spec.node_selector, rules.labels) or not is_empty(block.spec):
+            continue
+        try:
+            if await give_up(store, node, cidr):
+                gone.add(cidr)
+        except Conflict:
+            continue  # somebody has just used it
+    return gone

@@ -14,7 +14,7 @@ from felixpy.ipam.blocks import Owner, fresh_block, is_confirmed
 from felixpy.ipam.claims import claim, give_up, owned_blocks
 from felixpy.ipam.errors import NoQualifiedPool, NotTheHolder, Shortage, Taken
 from felixpy.ipam.release import release_address
-from felixpy.model.resources import BlockAffinity, IPAMBlock, IPAMHandle, IPReservation, Metadata, Resource
+from felixpy.model.resources import BlockAffinity, IPAMBlock, IPAMHandle, IPPool, IPReservation, Metadata, Resource
 from tests.ipam_world import allocator, config, endpoint, pool, request, trouble, world
 
 STRICT = config(strict_affinity=True)
@@ -330,3 +330,21 @@ def test_every_affinity_that_counts_is_confirmed_or_old() -> None:
     made = [Resource(Metadata("a"), BlockAffinity(cidr=ip_network("10.0.0.0/26"), node="n", state=s))
             for s in ("confirmed", "", "pending", "pendingDeletion")]  # fmt: skip
     assert [is_confirmed(a) for a in made] == [True, True, False, False]
+
+
+def test_an_empty_block_of_a_pool_that_selects_the_node_no_more_is_given_up() -> None:
+    async def story() -> None:
+        store = world(pool("a", "10.66.0.0/24"), pool("b"))
+        node = allocator(store)
+        (first,) = await node.assign(request("net.a", 4))
+        stored = (await store.list(IPPool)).objects["a"]
+        await store.update(replace(stored, spec=structs.replace(stored.spec, node_selector="has(rack)")))
+        (second,) = await node.assign(request("net.b", 4))
+        assert (str(first)[:5], str(second)[:5]) == ("10.66", "10.65")
+        assert len(await affinities(store)) == 2, "it is in use"
+        await node.release("net.a")
+        (left,) = await affinities(store)
+        assert left.startswith("n1-10-65")
+        assert len(await blocks(store)) == 1
+
+    run(story())
