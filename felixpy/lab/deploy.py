@@ -20,10 +20,13 @@ Say = Callable[[str], None]
 
 def deploy(topology: Topology, say: Say, *, reconfigure: bool = False) -> Lab | None:
     """Make a lab and return it; None when it runs already. Trouble leaves nothing behind."""
+    folder = paths.labs_dir() / topology.name
+    if not reconfigure and runs(registry.read(folder)):
+        return None
     rootless.become_root_of_our_own()
     with registry.locked(topology.name):
-        lab = registry.read(paths.labs_dir() / topology.name)
-        if lab.state == "running" and lab.alive and not reconfigure:
+        lab = registry.read(folder)
+        if not reconfigure and runs(lab):
             return None
         if lab.folder.exists():
             say("removing it first, as asked" if reconfigure else "removing what an unfinished deployment left")
@@ -36,6 +39,11 @@ def deploy(topology: Topology, say: Say, *, reconfigure: bool = False) -> Lab | 
             destroy.remove(registry.read(lab.folder))
             names.clean()
             raise
+
+
+def runs(lab: Lab) -> bool:
+    """Whether a lab is wholly there."""
+    return lab.state == "running" and lab.alive
 
 
 def _make(topology: Topology, folder: Path, say: Say) -> Lab:

@@ -28,12 +28,20 @@ def command(lab: Lab, node: str, argv: Sequence[str], pod: str | None = None) ->
         raise Trouble(f"lab {lab.name}: node {node} is not running; felixpy lab deploy --reconfigure makes it anew")
     within = ["nsenter", f"--target={entry.pid}", *join_options(entry.pid), *NAMESPACES, "--"]
     if pod is not None:
-        if not (Path(f"/proc/{entry.pid}/root{POD_NETNS}") / pod).exists():
+        if not _has_pod(entry.pid, pod):
             raise Trouble(
                 f"node {node} of lab {lab.name} has no pod {pod!r}; felixpy pod list --node {node} shows them"
             )
         within += ["nsenter", f"--net={POD_NETNS}/{pod}", "--"]
     return [*within, *argv]
+
+
+def _has_pod(pid: int, pod: str) -> bool:
+    """Whether a node has a namespace of that name; True when we may not look: nsenter says what is wrong then."""
+    try:
+        return (Path(f"/proc/{pid}/root{POD_NETNS}") / pod).exists()
+    except PermissionError:
+        return True
 
 
 def environment(lab: Lab, node: str) -> dict[str, str]:

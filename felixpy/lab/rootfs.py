@@ -58,8 +58,28 @@ def _overlay(root: str, folder: str, spec: dict[str, Any]) -> None:
     for layer in ("upper", "work"):
         (layers / layer).mkdir(parents=True)
     (layers / "upper").chmod(mode)
+    if spec["rootless"]:
+        _make_ours(Path(lower), layers / "upper", [path for path in _places(spec) if path.is_relative_to(folder)])
     options = f"lowerdir={lower},upperdir={layers}/upper,workdir={layers}/work"
     ns.mount("overlay", f"{root}{folder}", "overlay", 0, options + (",userxattr" if spec["rootless"] else ""))
+
+
+def _places(spec: dict[str, Any]) -> list[Path]:
+    """Where something of the node's own will be put."""
+    return [Path(path) for path in (*spec["folders"], *spec["files"], *(target for _, target, _ in spec["binds"]))]
+
+
+def _make_ours(lower: Path, upper: Path, places: list[Path]) -> None:
+    """Let the folders above `places` be ours in the upper layer: the host's belong to users that we are not."""
+    for place in places:
+        done = Path()
+        for part in place.relative_to(Path("/", *lower.parts[1:])).parent.parts:
+            done /= part
+            if (lower / done).is_symlink():  # a folder above would hide it
+                break
+            (upper / done).mkdir(exist_ok=True)
+            if (lower / done).is_dir():
+                (upper / done).chmod((lower / done).stat().st_mode & 0o7777)
 
 
 def _own_folders(root: str, spec: dict[str, Any]) -> None:

@@ -105,6 +105,9 @@ def test_a_user_without_rights_runs_frr_and_bird_against_each_other(nobody: Nobo
         routes = nobody.felixpy("lab", "exec", "frr", "--", "ip", "route", "show", "proto", "bgp").stdout
         time.sleep(0.3)
     assert "10.2.0.0/16" in routes
+    assert "is up already" in nobody.felixpy("lab", "deploy", "-t", str(file)).stderr
+    assert nobody.felixpy("lab", "exec", "bird", "--", "hostname").stdout == "bird\n"
+    assert '"eth1 10.0.0.2/24"' in nobody.felixpy("lab", "inspect", "-o", "json").stdout
     assert (
         "rootless" not in subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
     )
