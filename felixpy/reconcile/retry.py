@@ -3,8 +3,8 @@
 A refused key is tried again after 1, 2, 4 ... 60 s. A key that someone else takes from us is written back after a
 tenth of a second, and later each time: `ip route flush` looks whether all is gone and starts again if not, so a
 repair in the same millisecond only feeds it. The third time within a minute (what happens within one second is one
-time) the key is contested: said so, and written back after 0.5, 1, 2 ... 60 s, until it has stayed for two minutes.
-Two daemons that repair each other would otherwise burn a core and flap the route.
+time, up to three in a row) the key is contested: said so, and written back after 0.5, 1, 2 ... 60 s, until it has
+stayed for two minutes. Two daemons that repair each other would otherwise burn a core and flap the route.
 """
 
 import itertools
@@ -18,7 +18,7 @@ K = TypeVar("K")
 
 FIRST_S, MOST_S = 1.0, 60.0
 REPAIR_FIRST_S = 0.1
-LOSSES, WINDOW_S, APART_S = 3, 60.0, 1.0
+LOSSES, IN_A_ROW, WINDOW_S, APART_S = 3, 4, 60.0, 1.0
 CONTESTED_FIRST_S, CALM_S = 0.5, 120.0
 
 
@@ -66,7 +66,7 @@ class Retries(Generic[K]):
         if before is not None and before.contested:
             delay = CONTESTED_FIRST_S * 2 ** min(before.times, 10)
             self.standing[key] = replace(before, times=before.times + 1, retry_at=now + min(delay, MOST_S))
-        elif _bursts(recent) < LOSSES:
+        elif _bursts(recent) < LOSSES and len(recent) < IN_A_ROW:
             delay = min(REPAIR_FIRST_S * 2 ** (len(recent) - 1), APART_S)
             self.standing[key] = Standing(
                 Refused(key, "someone else changed it: about to be repaired"), 0, now + delay
