@@ -106,7 +106,7 @@ def local_networks(snapshot: Snapshot, node: str) -> frozenset[Prefix]:
 
 
 def holders(snapshot: Snapshot, blocks: frozenset[Prefix]) -> dict[Address, str]:
-    """Which node holds each address that is given out in one of `blocks` (calico.md 1.6)."""
+    """Which node holds each address that is given out in one of `blocks` (IPAMBlock.allocations)."""
     found: dict[Address, str] = {}
     for resource in snapshot.of(IPAMBlock).values():
         block = resource.spec

@@ -1,4 +1,4 @@
-"""Resources -> the rules of export: own blocks, pools, service ranges, communities (calico.md 2.4). Pure."""
+"""Resources -> the rules of export: own blocks, pools, service ranges, communities (bird_aggr.cfg.template). Pure."""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,4 +1,4 @@
-"""Services and their endpoints -> the service routes that this node announces (calico.md 2.8). Pure.
+"""Services and their endpoints -> the service routes that this node announces (Calico: confd routes.go). Pure.
 
 Announced only, never installed (see desired/fib).
 """

@@ -1,4 +1,4 @@
-"""What a peer is told: refused unless a rule lets it out (calico.md 2.4, RFC 4271 §9.2, RFC 4456). Pure."""
+"""What a peer is told: refused unless a rule lets it out (Calico: bird templates, RFC 4271 §9.2, RFC 4456). Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""BGPFilter: what the rules of a direction say about one path (calico.md 1.3, 2.5). Pure.
+"""BGPFilter: what the rules of a direction say about one path (projectcalico.org/v3). Pure.
 
 Conditions of a rule are ANDed, the first rule that matches decides; its operations change the path only when it
 accepts.

@@ -1,4 +1,4 @@
-"""The per-session options that a BGPPeer, or the mesh's part of BGPConfiguration, gives (calico.md 2.3). Pure."""
+"""The per-session options that a BGPPeer, or the mesh's part of BGPConfiguration, gives. Pure."""
 
 from dataclasses import dataclass
 

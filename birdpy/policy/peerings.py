@@ -1,4 +1,4 @@
-"""Which peers this node has: mesh, global, node, reverse and local workload (calico.md 2.2). Pure.
+"""Which peers this node has: mesh, global, node, reverse and local workload (Calico: confd bgp_processor.go). Pure.
 
 A `Peering` is a wish before it has become a session. Order matters: the first definition of an address wins.
 """

@@ -1,4 +1,4 @@
-"""Resources -> this node as a BGP speaker with all its sessions (calico.md 2.1 to 2.3, 2.10). Pure."""
+"""Resources -> this node as a BGP speaker with all its sessions. Pure."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress

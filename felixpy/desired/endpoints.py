@@ -2,7 +2,7 @@
 
 Two endpoints may claim one address or one interface for a moment (a pod is deleted and made anew, and the news
 arrives swapped), or for ever (someone wrote it so). The lowest name wins, so the answer never depends on who came
-first; the other one is shadowed, said so, and takes over when the winner goes (calico.md 3.3).
+first; the other one is shadowed, said so, and takes over when the winner goes (as Felix does).
 """
 
 import re
