@@ -162,6 +162,11 @@ class Shape(NamedTuple):
     start: bytes  # nlmsghdr without sequence number, rtmsg, the header of RTA_DST
     tail: bytes  # the attributes behind RTA_DST
 
+    @property
+    def width(self) -> int:
+        """Of the destination, in 32-bit words: 1 or 4."""
+        return 1 if self.start[HEADER.size] == AF_INET else 4
+
     def message(self, destination: bytes) -> bytes:
         """The message for one destination, which is 4 or 16 bytes."""
         return self.start + destination + self.tail
