@@ -23,6 +23,7 @@ from felixpy.model.resources import (
     Resource,
 )
 from felixpy.model.resources.base import Duration
+from felixpy.model.resources.bgp import Password, SecretKeyRef
 from tests.namespaces import Namespace
 from tests.netns.fabric import Fabric, Machine, eventually, lost, lost_of, watched
 from tests.speakers import bird, frr, needs
@@ -528,3 +529,15 @@ def test_without_a_node_resource_nothing_that_was_found_is_touched(fabric: Fabri
     assert n1.routes() == before
     fabric.put(n1=node_at("172.20.0.1/24"))  # no session is to be waited for: what nobody gave goes now
     eventually(lambda: "10.65.2.0/26" not in n1.routes() and "10.65.1.0/26" not in n1.routes())
+
+
+def test_a_session_whose_password_is_missing_is_held_down_with_the_reason(fabric: Fabric) -> None:
+    n1 = fabric.node("n1", 1)
+    password = Password(secret_key_ref=SecretKeyRef(name="bgp", key="tor"))
+    fabric.put(tor=BGPPeer(node="n1", peer_ip="172.20.0.9", as_number=Asn(65009), password=password))
+    n1.start()
+    (peer,) = eventually(lambda: (n1.ask("peers") or {"peers": []})["peers"])
+    assert peer["state"] == "held-down"
+    assert "bgp" in peer["held_down"] and "tor" in peer["held_down"]
+    told = n1.ask("explain", prefix="10.65.1.0/26")
+    assert told["stopped_by"] == ""
