@@ -15,6 +15,7 @@ from felixpy.lab.problems import Problems
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]*")
 MERGED_MAPS = ("env", "labels", "sysctls")
 MERGED_LISTS = ("exec", "binds", "env-files")
+ROUTER_FOLDERS = ("/etc/frr", "/etc/bird", "/etc/gobgp", "/etc/quagga")
 SYSCTL = re.compile(r"net\.[a-zA-Z0-9._/-]+")
 
 
@@ -102,7 +103,7 @@ def _node(name: str, own: At, body: At, problems: Problems) -> Node:
     labels, image = values.texts("labels"), values.text("image")
     if kind and kind.value == "linux" and not image:
         problems.add(line, name, "image: needed for kind linux (any name: frr, bird and felixpy images run those)")
-    return Node(
+    node = Node(
         name, str(kind.value) if kind else "linux", line, image,
         program=_program(image, labels, flat.get("image") or own, values),
         group=values.text("group"), exec=tuple(values.listed("exec")), env=values.texts("env"),
@@ -110,6 +111,19 @@ def _node(name: str, own: At, body: At, problems: Problems) -> Node:
         startup_config=values.text("startup-config"), startup_delay=values.seconds("startup-delay"),
         sysctls=_sysctls(flat.get("sysctls"), values), labels=labels, cmd=values.text("cmd"),
     )  # fmt: skip
+    _check_configured(node, flat.get("image") or own, values)
+    return node
+
+
+def _check_configured(node: Node, at: At, values: "_Values") -> None:
+    """A plain host with a router's configuration is a misspelt image: it would come up and route nothing."""
+    if node.program is not Program.PLAIN or LABEL in node.labels or not node.image:
+        return
+    bound = next((bind.target for bind in node.binds if bind.target.startswith(ROUTER_FOLDERS)), "")
+    if bound or node.startup_config:
+        what = f"{bound} is bound" if bound else "startup-config is given"
+        reason = f"{what}, but nothing here stands in for image {node.image!r}"
+        values.refuse(at.line, f"image: {reason}; name a frr, bird or gobgp image, or the label {LABEL}")
 
 
 def _levels(own: At, body: At, name: str, problems: Problems) -> list[At]:

@@ -1,6 +1,5 @@
 """Labs on the real kernel: what a topology asks for is there, and nothing is there when it is gone."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -50,12 +49,12 @@ def world() -> dict[str, set[str]]:
 
 
 @pytest.fixture
-def untouched() -> Iterator[None]:
-    """Nothing of ours is left; the labs of others, which may come and go, are not looked at."""
+def untouched(labs: Labs) -> Iterator[None]:
+    """Nothing of this test's labs is left; other labs, which may come and go, are not looked at."""
     yield
-    mine = f"t{os.getpid()}-"
-    assert not [name for name in world()["netns"] if mine in name]
-    assert not [point for point in world()["mounts"] if mine in point]
+    left = world()
+    for name in labs.names:
+        assert not [one for one in (*left["netns"], *left["mounts"]) if f"-{name}-" in one]
 
 
 def test_hosts_reach_each_other_through_a_bridge_and_directly(labs: Labs) -> None:

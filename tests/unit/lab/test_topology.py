@@ -142,6 +142,11 @@ REFUSALS = [
     (with_node("stages: {create: {}}"), "lab.clab.yml:7: node a: stages: not supported"),
     (with_node("entrypoint: /x"), "lab.clab.yml:7: node a: entrypoint: not supported"),
     (with_node("binds: [nothing]"), "lab.clab.yml:7: node a: binds: 'nothing' must be source:/target"),
+    (
+        with_node("binds: [x:/etc/frr/frr.conf]").replace("alpine", "frouting/fr:9"),
+        "lab.clab.yml:6: node a: image: /etc/frr/frr.conf is bound, but nothing here stands in for image 'frouting",
+    ),
+    (with_node("startup-config: x.conf"), "lab.clab.yml:6: node a: image: startup-config is given, but nothing here"),
     (with_node("binds: text"), "lab.clab.yml:7: node a: binds: a list of texts is needed"),
     (with_node("exec: [[a]]"), "lab.clab.yml:7: node a: exec: a list of texts is needed"),
     (with_node("env: [a]"), "lab.clab.yml:7: node a: env: a mapping of texts is needed"),
@@ -180,6 +185,11 @@ REFUSALS = [
 @pytest.mark.parametrize(("text", "said"), REFUSALS)
 def test_what_cannot_be_deployed_is_refused_with_its_line(text: str, said: str) -> None:
     assert said in refusal(text)
+
+
+def test_a_host_may_bind_a_routers_files_when_a_label_says_that_it_is_one_on_purpose() -> None:
+    lab = of(with_node("binds: [x:/etc/frr/frr.conf]\n      labels: {felixpy.lab/run: plain}"))
+    assert lab.nodes["a"].program is Program.PLAIN
 
 
 def test_every_reason_is_named_at_once() -> None:
