@@ -9,10 +9,15 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from felixpy.model.errors import Unreachable
 from felixpy.model.status import HealthStatus
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
 
 PATIENCE_S = 5.0
 MAX_REQUEST = 8192  # bytes of a request line
@@ -28,29 +33,52 @@ async def serve_metrics(port: int, ask: Ask, host: str = "127.0.0.1") -> asyncio
 
 
 def exposition(health: HealthStatus, now: float) -> str:
-    """The record in Prometheus' text format (version 0.0.4)."""
-    return "\n".join(_lines(health, now)) + "\n"
+    """The record in Prometheus' text format (version 0.0.4).
+
+    The library is imported here: a daemon that nobody scrapes does not pay for it.
+    """
+    from prometheus_client import CollectorRegistry, generate_latest
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collected(health, now))
+    return generate_latest(registry).decode()
 
 
-def _lines(health: HealthStatus, now: float) -> Iterator[str]:
-    name = health.daemon
-    gauges: dict[str, float] = {
-        "in_sync": health.in_sync, "ready": health.ready, "live": health.live,
-        "datastore_reachable": health.datastore_reachable, "conditions": len(health.conditions),
-        "datastore_problems": len(health.problems), "start_time_seconds": health.started,
-    }  # fmt: skip
-    if health.last_pass is not None:
-        gauges["last_pass_age_seconds"] = max(0.0, now - health.last_pass)
-    for gauge, value in gauges.items():
-        yield f"# TYPE {name}_{gauge} gauge"
-        yield f"{name}_{gauge} {float(value)!r}"
-    yield f"# TYPE {name}_passes_total counter"
-    yield f"{name}_passes_total {health.passes}"
-    refused = Counter(row.table for row in health.refused)
-    for gauge, by_table in (("keys_wanted", health.keys), ("keys_refused", {it: refused[it] for it in health.keys})):
-        yield f"# TYPE {name}_{gauge} gauge"
-        for table, count in by_table.items():
-            yield f'{name}_{gauge}{{table="{table}"}} {count}'
+@dataclass(frozen=True, slots=True, eq=False)  # the registry keeps collectors by identity
+class _Collected:
+    """One record as prometheus_client's collector."""
+
+    health: HealthStatus
+    now: float
+
+    def collect(self) -> Iterator["Metric"]:
+        """Every metric of the record."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        health, name = self.health, self.health.daemon
+        gauges: dict[str, tuple[float, str]] = {
+            "in_sync": (health.in_sync, "1 when the datastore was listed in full once"),
+            "ready": (health.ready, "1 when everything wanted is in place"),
+            "live": (health.live, "1 while the loop turns"),
+            "datastore_reachable": (health.datastore_reachable, "1 when the datastore answers"),
+            "conditions": (len(health.conditions), "things that need attention"),
+            "datastore_problems": (len(health.problems), "objects that cannot be used"),
+            "start_time_seconds": (health.started, "when the daemon started, Unix time"),
+        }
+        if health.last_pass is not None:
+            gauges["last_pass_age_seconds"] = (max(0.0, self.now - health.last_pass), "since the last pass ended")
+        for gauge, (value, what) in gauges.items():
+            yield GaugeMetricFamily(f"{name}_{gauge}", what, value=float(value))
+        yield CounterMetricFamily(f"{name}_passes", "passes over what is wanted", value=health.passes)
+        refused = Counter(row.table for row in health.refused)
+        for gauge, what, by_table in (
+            ("keys_wanted", "rows that should be there", health.keys),
+            ("keys_refused", "rows that the kernel refuses", {table: refused[table] for table in health.keys}),
+        ):
+            family = GaugeMetricFamily(f"{name}_{gauge}", what, labels=["table"])
+            for table, count in by_table.items():
+                family.add_metric([table], count)
+            yield family
 
 
 async def _converse(ask: Ask, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -224,8 +224,8 @@ def test_health_is_there_for_machines_when_asked_for(n1: Node) -> None:
     status, text = get("/metrics")
     assert status == 200
     lines = text.splitlines()
-    assert 'felixpy_keys_wanted{table="routes"} 2' in lines
-    assert 'felixpy_keys_refused{table="routes"} 1' in lines
+    assert 'felixpy_keys_wanted{table="routes"} 2.0' in lines
+    assert 'felixpy_keys_refused{table="routes"} 1.0' in lines
     assert "felixpy_in_sync 1.0" in lines
     assert (get("/live")[0], get("/ready")[0], get("/else")[0]) == (200, 503, 404)
     n1.remove("db")
