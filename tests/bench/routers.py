@@ -219,7 +219,11 @@ def start(bench: Bench) -> Row:
 
 
 def blocks(bench: Bench) -> Row:
-    """From a block's confirmation to the route in every other kernel, and from its release to the route's end."""
+    """From a block's confirmation to the route in every other kernel, and from its release to the route's end.
+
+    The confirmation is there when the store has taken it. BIRD has nothing of the kind: its figure to compare is the
+    one with the write, an edited file and `birdc configure`.
+    """
     count = 10 if bench.quick else 40
     series, medians = [], {}
     for kind in (Birdpy, Bird2):
@@ -230,18 +234,21 @@ def blocks(bench: Bench) -> Row:
                 ("claim", router.claim, RTM_NEWROUTE),
                 ("release", router.release, RTM_DELROUTE),
             ):
-                samples = []
+                samples, whole = [], []
                 for at in range(count):
                     block = f"10.65.{100 + at // 4}.{at % 4 * 64}/26"
                     ears.drain()
                     began = time.perf_counter()
                     act(block)
-                    wanted = {"n2": {address(block)}, "n3": {address(block)}}
-                    samples.append((ears.until(wanted, kernel) - began) * 1000)
+                    stored = time.perf_counter()
+                    seen = ears.until({name: {address(block)} for name in ("n2", "n3")}, kernel)
+                    whole.append((seen - began) * 1000)
+                    samples.append(max(0.0, seen - stored) * 1000)
                     time.sleep(PAUSE_S)
-                one = Series(f"{router.name}: {what}", "ms", tuple(samples), remark=f"p99 {p99(samples):.1f} ms")
-                series.append(one)
-                medians[one.name] = one.median
+                for name, found in ((what, samples), (f"{what}, with the write", whole)):
+                    one = Series(f"{router.name}: {name}", "ms", tuple(found), remark=f"p99 {p99(found):.1f} ms")
+                    series.append(one)
+                    medians[one.name] = one.median
     goal = Goal("claim to every other kernel, p50 ms", medians["birdpy: claim"], 25)
     return Row("a block into every other kernel of three nodes", series, [goal], {"BIRD 2": BIRD})
 
