@@ -4,15 +4,15 @@ When it is done is seen from its own processor time standing still, never by loo
 that table takes the same lock and would slow BIRD down.
 """
 
-import signal
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.namespaces import Namespace
 
 QUIET_S = 0.1  # this long without a microsecond of processor time means done
 LOOK_S = 0.002
@@ -79,12 +79,15 @@ class Bird:
 
 
 @contextmanager
-def running(folder: Path, routes: list[str]) -> Iterator[Bird]:
-    """A BIRD with these lines of static routes, its kernel protocol disabled; ended at the end."""
+def running(namespace: Namespace, folder: Path, routes: list[str]) -> Iterator[Bird]:
+    """A BIRD with these lines of static routes, its kernel protocol disabled; ended at the end.
+
+    In a namespace of its own: even so it listens to every change of a route, and would slow others down.
+    """
     (folder / "bird.conf").write_text(CONFIGURATION.format(folder=folder))
     (folder / "routes.conf").write_text(ROUTES.format(routes="".join(f"    {line}\n" for line in routes)))
     control = folder / "bird.ctl"
-    process = subprocess.Popen(["bird", "-f", "-c", str(folder / "bird.conf"), "-s", str(control)])
+    process = namespace.start("bird", "-f", "-c", str(folder / "bird.conf"), "-s", str(control))
     try:
         deadline = time.monotonic() + 60
         while not control.exists():
@@ -95,8 +98,8 @@ def running(folder: Path, routes: list[str]) -> Iterator[Bird]:
         bird.settle(time.perf_counter())
         yield bird
     finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.communicate()
 
 
 def configuration() -> str:
