@@ -5,6 +5,7 @@ is counted once), CPU from schedstat (nanoseconds on a core, not ticks).
 """
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -39,6 +40,41 @@ def quickstart(scratch: Path) -> Iterator[Path]:
     finally:
         felixpy("lab", "destroy", "--all")
         topology.unlink()
+
+
+def deployment(bench: Bench) -> Row:
+    """`make lab` after the installation: until every ping is answered, and until everything has been shown."""
+    answered, whole = [], []
+    for number in range(bench.rounds):
+        folder = bench.scratch / str(number)
+        name = f"bench{os.getpid()}-{number}"
+        topology = ROOT / "containerlab" / f".{name}.clab.yml"
+        topology.write_text(
+            (ROOT / "containerlab/quickstart.clab.yml").read_text().replace("name: quickstart", f"name: {name}")
+        )
+        env = {**os.environ, "FELIXPY_LABS_DIR": str(folder)}
+        felixpy = [sys.executable, "-m", "felixpy", "lab"]
+        began = time.monotonic()
+        try:
+            done = subprocess.run(
+                [*felixpy, "tour", "-t", str(topology)],
+                env=env,
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=120,
+            )
+            whole.append(time.monotonic() - began)
+            found = re.search(r"every ping is answered ([0-9.]+) s", done.stdout + done.stderr)
+            assert found is not None, done.stderr
+            answered.append(float(found[1]))
+        finally:
+            subprocess.run([*felixpy, "destroy", "--all"], env=env, capture_output=True, check=True, timeout=60)
+            topology.unlink()
+    first = Series("parse to every ping answered", "s", tuple(answered))
+    last = Series("all of `make lab` after the installation", "s", tuple(whole))
+    goals = (Goal("pings, s", first.median, 10), Goal("all, s", last.median, 30))
+    return Row("the quickstart lab", [first, last], goals)
 
 
 def daemons(lab: Path, node: str) -> dict[int, str]:

@@ -18,6 +18,7 @@ ROWS = {
     "exabgp-idle": "tests.bench.exabgp:idle",
     "blocks": "tests.bench.routers:blocks",
     "start": "tests.bench.routers:start",
+    "lab": "tests.bench.node:deployment",
     "idle": "tests.bench.node:idle",
     "imports": "tests.bench.node:imports",
 }

@@ -1,4 +1,4 @@
-"""`make lab` as a stranger types it: what it prints, how long it takes, twice, cut off, and `make clean-lab`."""
+"""`make lab` as a stranger types it: what it prints, twice, cut off, and `make clean-lab`."""
 
 import os
 import re
@@ -99,14 +99,11 @@ HEADINGS = [
 ]  # fmt: skip
 
 
-def test_make_lab_shows_all_of_it_in_half_a_minute_and_clean_lab_leaves_nothing(stranger: Stranger) -> None:
-    began = time.monotonic()
+def test_make_lab_shows_all_of_it_and_clean_lab_leaves_nothing(stranger: Stranger) -> None:
     said = stranger.make("lab")
-    assert time.monotonic() - began < 30
     assert re.findall(r"^== (.*)$", said, re.MULTILINE) == HEADINGS
     found = re.search(r"every ping is answered ([0-9.]+) s after the deployment began", said)
     assert found is not None
-    assert float(found[1]) < 10
     assert "Traceback" not in said
     pings = said.partition("== pings")[2].partition("\n== ")[0]
     assert pings.count(" 0% packet loss") == pings.count("$ ") == 5
