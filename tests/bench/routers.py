@@ -221,8 +221,8 @@ def start(bench: Bench) -> Row:
 def blocks(bench: Bench) -> Row:
     """From a block's confirmation to the route in every other kernel, and from its release to the route's end.
 
-    The confirmation is there when the store has taken it. BIRD has nothing of the kind: its figure to compare is the
-    one with the write, an edited file and `birdc configure`.
+    The clock starts before the write: with birdpy one object in the store, with fsync of file and folder; with BIRD
+    an edited file and `birdc configure`. So the figure holds a little more than the goal asks for.
     """
     count = 10 if bench.quick else 40
     series, medians = [], {}
@@ -234,21 +234,18 @@ def blocks(bench: Bench) -> Row:
                 ("claim", router.claim, RTM_NEWROUTE),
                 ("release", router.release, RTM_DELROUTE),
             ):
-                samples, whole = [], []
+                whole = []
                 for at in range(count):
                     block = f"10.65.{100 + at // 4}.{at % 4 * 64}/26"
                     ears.drain()
                     began = time.perf_counter()
                     act(block)
-                    stored = time.perf_counter()
                     seen = ears.until({name: {address(block)} for name in ("n2", "n3")}, kernel)
                     whole.append((seen - began) * 1000)
-                    samples.append(max(0.0, seen - stored) * 1000)
                     time.sleep(PAUSE_S)
-                for name, found in ((what, samples), (f"{what}, with the write", whole)):
-                    one = Series(f"{router.name}: {name}", "ms", tuple(found), remark=f"p99 {p99(found):.1f} ms")
-                    series.append(one)
-                    medians[one.name] = one.median
+                one = Series(f"{router.name}: {what}", "ms", tuple(whole), remark=f"p99 {p99(whole):.1f} ms")
+                series.append(one)
+                medians[one.name] = one.median
     goal = Goal("claim to every other kernel, p50 ms", medians["birdpy: claim"], 25)
     return Row("a block into every other kernel of three nodes", series, [goal], {"BIRD 2": BIRD})
 
