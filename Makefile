@@ -33,7 +33,7 @@ test: venv tools check  ## everything: make check, then a real kernel, real BGP 
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -q -p no:randomly tests/unit tests/laws
 	$(BIN)/coverage report
-	$(BIN)/pytest -q tests/contract tests/netns tests/exabgp tests/lab
+	$(BIN)/pytest -q tests/contract tests/netns tests/exabgp tests/interop tests/lab
 
 tools:  ## the programs that labs and tests run: lists what is missing, installs it as root
 	@PYTHON="$(PYTHON)" containerlab/install.sh $(ARGS)

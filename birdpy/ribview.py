@@ -100,6 +100,7 @@ def path_status(state: State, verdict: Verdict, choice: Choice | None) -> RibPat
         med=attributes.med,
         communities=tuple(f"{high}:{low}" for high, low in sorted(attributes.communities)),
         large_communities=tuple(":".join(map(str, each)) for each in sorted(attributes.large_communities)),
+        extended_communities=tuple(sorted(attributes.extended_communities)),
         since=path.since or None,
         stale=stale,
         best=best,

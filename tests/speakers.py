@@ -123,10 +123,11 @@ class Frr:
     folder: Path
     process: "subprocess.Popen[bytes]"
 
-    def ask(self, command: str) -> str:
-        """What `vtysh -c COMMAND` prints."""
+    def ask(self, *commands: str) -> str:
+        """What `vtysh -c COMMAND -c ...` prints."""
+        each = [word for command in commands for word in ("-c", command)]
         done = subprocess.run(
-            ["vtysh", "--vty_socket", str(self.folder), "-d", "bgpd", "-c", command],
+            ["vtysh", "--vty_socket", str(self.folder), "-d", "bgpd", *each],
             capture_output=True, text=True, timeout=10, check=False,
         )  # fmt: skip
         return done.stdout

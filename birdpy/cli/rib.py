@@ -45,13 +45,18 @@ def rib(prefix: str | None, node: str | None, lab: str | None, output: str) -> N
         Column("PREF", lambda at: at.path.local_pref),
         Column("MED", lambda at: at.path.med, wide=True),
         Column("ORIGIN", lambda at: at.path.origin, wide=True),
-        Column("COMMUNITIES", lambda at: (*at.path.communities, *at.path.large_communities), wide=True),
+        Column("COMMUNITIES", communities, wide=True),
         Column("AGE", lambda at: age(at.path.since, now)),
         Column("KERNEL", lambda at: at.entry.installed if at.path.best else ""),
         Column("WHY", why),
     )
     lines = [Line(entry, path) for entry in found.entries for path in entry.paths]
     emit(found, columns, lines, output)
+
+
+def communities(at: Line) -> tuple[str, ...]:
+    """Of all three kinds: RFC 1997, RFC 8092, RFC 4360."""
+    return (*at.path.communities, *at.path.large_communities, *at.path.extended_communities)
 
 
 def as_prefix(text: str) -> str:

@@ -210,6 +210,7 @@ class RibPath(Record, frozen=True):
     med: int | None = None
     communities: tuple[str, ...] = ()
     large_communities: tuple[str, ...] = ()
+    extended_communities: tuple[str, ...] = ()  # as ExaBGP writes them: target:65000:1
     since: float | None = None
     stale: bool = False
     best: bool = False
