@@ -1,6 +1,7 @@
 """A click group whose commands are imported only when they are run: `--help` stays under 150 ms.
 
-Errors of the kind `Trouble` end here as one line on stderr and an exit code: 2 for wrong usage, else 1.
+Errors of the kind `Trouble` end here as one line on stderr (one for each problem of a file that has several) and an
+exit code: 2 for wrong usage, else 1.
 """
 
 import importlib
@@ -84,7 +85,8 @@ def run(group: click.Group, program: str) -> None:
 
 
 def _report(program: str, error: Trouble) -> None:
-    """One line; what it quotes from outside cannot steer the terminal."""
+    """A line for each problem; what it quotes from outside cannot steer the terminal."""
     from felixpy.show.output import escaped
 
-    print(f"{program}: {escaped(str(error))}", file=sys.stderr)  # noqa: T201 - the one place that reports trouble
+    for problem in str(error).split("\n"):
+        print(f"{program}: {escaped(problem)}", file=sys.stderr)  # noqa: T201 - the one place that reports trouble
