@@ -28,7 +28,7 @@ def answer(kind: type[T], what: str, node: str | None, lab: str | None, **argume
         document = ask(path, what, **arguments)
     except Unreachable as error:
         run = f"felixpy lab inspect {target.lab}" if target.lab else f"birdpy run --node {target.node}"
-        raise Unreachable(f"no birdpy answers for node {target.node} on {path}; look with: {run}") from error
+        raise Unreachable(f"no birdpy answers for node {target.node}: {error}; look with: {run}") from error
     try:
         return msgspec.convert(document, kind)
     except msgspec.ValidationError as error:

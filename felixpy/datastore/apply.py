@@ -113,8 +113,16 @@ def _cross(before: Snapshot, after: Snapshot, new: Resource[Any], where: str) ->
     mine = [problem for problem in cross_problems(after) if problem.concerns(new)]
     for problem in mine:
         if problem.fatal and problem not in known:
-            raise InvalidResource(f"{where}: {_name(problem)}", problem.field, problem.reason)
+            raise _refusal(problem, new, where)
     return tuple(f"{_name(problem)}: {problem.field}: {problem.reason}" for problem in mine)
+
+
+def _refusal(problem: CrossProblem, new: Resource[Any], where: str) -> InvalidResource:
+    """It names `new`, which its author can mend, also where the problem is told of the object that was there."""
+    name = f"{kind_of(new.spec).name}/{new.name}"
+    if name == _name(problem):
+        return InvalidResource(f"{where}: {name}", problem.field, problem.reason)
+    return InvalidResource(f"{where}: {name}", "", f"against {_name(problem)}: {problem.field}: {problem.reason}")
 
 
 def _name(problem: CrossProblem) -> str:

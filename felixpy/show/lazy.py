@@ -78,6 +78,10 @@ def run(group: click.Group, program: str) -> None:
     except Trouble as error:
         _report(program, error)
         code = 1
+    except PermissionError as error:  # another user's lab, socket or store
+        reason = f"{error.filename}: {error.strerror}; it takes the user whom that belongs to, or root"
+        _report(program, Trouble(reason))
+        code = 1
     except BrokenPipeError:  # `felixpy routes | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0

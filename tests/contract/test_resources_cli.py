@@ -119,6 +119,13 @@ def test_one_refused_object_does_not_stop_the_others(felixpy: Run, tmp_path: Pat
         assert words in error
 
 
+def test_a_refusal_names_the_object_that_was_applied_whichever_name_comes_first(felixpy: Run) -> None:
+    assert felixpy("apply", "-f", "-", stdin=POOL).code == 0
+    done = felixpy("apply", "-f", "-", stdin=POOL.replace("default", "aaa"))
+    assert done.code == 1
+    assert "stdin: IPPool/aaa: against IPPool/default: spec.cidr: 10.65.0.0/16 overlaps 10.65.0.0/16" in done.err
+
+
 def test_a_dry_run_says_what_would_happen_and_stores_nothing(felixpy: Run, tmp_path: Path) -> None:
     for _ in ("without a store", "with an empty one"):
         done = felixpy("apply", "-f", "-", "--dry-run", stdin=POOL)

@@ -123,3 +123,17 @@ def test_without_a_place_for_the_registry_it_says_which_to_name(nobody: Nobody) 
     assert done.returncode == 1
     assert "$XDG_RUNTIME_DIR or $FELIXPY_LABS_DIR" in done.stderr
     nobody.folder.joinpath("labs").unlink()
+
+
+def test_somebody_elses_lab_is_named_and_not_removed(nobody: Nobody) -> None:
+    labs = nobody.folder / "labs"
+    (labs / "theirs" / "nodes").mkdir(parents=True)
+    (labs / "theirs" / "lab.json").write_text('{"name": "theirs", "topology": "", "state": "up", "nodes": {}}')
+    labs.chmod(0o755)
+    os.chown(labs, 0, 0)
+    done = nobody.felixpy("lab", "destroy", "theirs")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"felixpy: {labs}/.theirs.lock: Permission denied; it takes the user whom that belongs to, or root\n"
+    )
+    assert (labs / "theirs" / "lab.json").exists()
