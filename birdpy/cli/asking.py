@@ -8,6 +8,7 @@ import msgspec
 
 from felixpy.daemon.status import ask
 from felixpy.model.errors import Unreachable
+from felixpy.show.options import complete_lab, complete_node
 from felixpy.show.target import resolve
 
 T = TypeVar("T")
@@ -16,8 +17,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def node_options(command: F) -> F:
     """Add `--node` and `--lab`; the command gets them as `node` and `lab`."""
-    command = click.option("--lab", metavar="LAB", help="The lab that has the node, when several do.")(command)
-    return click.option("--node", metavar="NODE", help="Whose router to ask; this machine when not given.")(command)
+    lab_help, node_help = (
+        "The lab that has the node, when several do.",
+        "Whose router to ask; this machine when not given.",
+    )
+    command = click.option("--lab", metavar="LAB", shell_complete=complete_lab, help=lab_help)(command)
+    return click.option("--node", metavar="NODE", shell_complete=complete_node, help=node_help)(command)
 
 
 def answer(kind: type[T], what: str, node: str | None, lab: str | None, **arguments: Any) -> T:

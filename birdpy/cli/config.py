@@ -5,7 +5,7 @@ import click
 from birdpy.cli.offline import read_resources, the_node
 from birdpy.desired.document import SessionDocument, document
 from birdpy.policy.sessions import SpeakerSettings
-from felixpy.show.options import datastore_options
+from felixpy.show.options import complete_node, datastore_options
 from felixpy.show.output import OUTPUTS, Column, emit
 from felixpy.show.target import this_node
 
@@ -26,7 +26,7 @@ COLUMNS: tuple[Column[SessionDocument], ...] = (
 
 
 @click.command()
-@click.option("--node", metavar="NAME", default=None, help="The node. Default: this machine.")
+@click.option("--node", metavar="NAME", shell_complete=complete_node, help="The node. Default: this machine.")
 @click.option("--router-id", envvar="BIRDPY_ROUTER_ID", default="", help="An IPv4 address, or hash.")
 @click.option("--namespace", envvar="NAMESPACE", default="kube-system", help="Where the Secrets with passwords are.")
 @click.option("-o", "--output", type=click.Choice(OUTPUTS), default="json", show_default=True, help="How to print.")

@@ -11,7 +11,7 @@ from birdpy.desired.trial import TrialAnswer, TrialRoute, find_session, trial
 from birdpy.policy.filters import Direction
 from birdpy.policy.sessions import speaker
 from felixpy.model.errors import Usage
-from felixpy.show.options import datastore_options
+from felixpy.show.options import complete_node, datastore_options
 from felixpy.show.output import OUTPUTS, Column, emit
 from felixpy.show.target import this_node
 
@@ -28,11 +28,16 @@ COLUMNS: tuple[Column[TrialAnswer], ...] = (
 
 @click.group()
 def policy() -> None:
-    """What filters, guards and export rules do to a route."""
+    """What filters, guards and export rules do to a route.
+
+    \b
+    Examples:
+      birdpy policy test --node n1 --peer 10.0.0.254 --direction import --route '{"prefix": "0.0.0.0/0"}'
+    """
 
 
 @policy.command("test")
-@click.option("--node", metavar="NAME", default=None, help="The node. Default: this machine.")
+@click.option("--node", metavar="NAME", shell_complete=complete_node, help="The node. Default: this machine.")
 @click.option("--peer", metavar="PEER", required=True, help="A peer's address or a session's name.")
 @click.option("--direction", type=click.Choice(("import", "export")), required=True)
 @click.option("--route", metavar="JSON", required=True, help="The route; - reads it from stdin.")

@@ -6,10 +6,13 @@ from pathlib import Path
 import click
 
 from felixpy.model.errors import Usage
+from felixpy.show.options import complete_lab, complete_node
 from felixpy.show.output import output_option
 
-LAB = click.option("--lab", "lab_name", metavar="NAME", help="Which lab; needed only when several run.")
-NAMED = click.argument("named", metavar="[LAB]", required=False)
+LAB = click.option(
+    "--lab", "lab_name", metavar="NAME", shell_complete=complete_lab, help="Which lab; needed only when several run."
+)
+NAMED = click.argument("named", metavar="[LAB]", required=False, shell_complete=complete_lab)
 
 
 def say(text: str) -> None:
@@ -34,7 +37,13 @@ def lab() -> None:
 @click.option("-t", "--topo", "file", required=True, type=click.Path(path_type=Path), help="The topology file.")
 @click.option("--reconfigure", is_flag=True, help="Remove a running lab of that name first.")
 def deploy(file: Path, reconfigure: bool) -> None:
-    """Make the lab that a topology file describes."""
+    """Make the lab that a topology file describes.
+
+    \b
+    Examples:
+      felixpy lab deploy -t containerlab/quickstart.clab.yml
+      felixpy lab deploy -t containerlab/quickstart.clab.yml --reconfigure
+    """
     from felixpy.lab import topology
     from felixpy.lab.deploy import deploy as make
 
@@ -51,7 +60,12 @@ def deploy(file: Path, reconfigure: bool) -> None:
 @lab.command()
 @click.option("-t", "--topo", "file", required=True, type=click.Path(path_type=Path), help="The edited file.")
 def apply(file: Path) -> None:
-    """Make a running lab equal to its edited file: nodes and links that are new are made, others removed or kept."""
+    """Make a running lab equal to its edited file: nodes and links that are new are made, others removed or kept.
+
+    \b
+    Examples:
+      felixpy lab apply -t containerlab/quickstart.clab.yml
+    """
     from felixpy.lab import topology
     from felixpy.lab.edit import apply as make
 
@@ -64,7 +78,14 @@ def apply(file: Path) -> None:
 @NAMED
 @LAB
 def destroy(file: Path | None, every: bool, named: str | None, lab_name: str | None) -> None:
-    """Remove a lab with all that it made; also what a killed deployment left."""
+    """Remove a lab with all that it made; also what a killed deployment left.
+
+    \b
+    Examples:
+      felixpy lab destroy
+      felixpy lab destroy quickstart
+      felixpy lab destroy --all
+    """
     from felixpy.lab import registry, topology
     from felixpy.lab.destroy import destroy as remove
 
@@ -82,11 +103,18 @@ def destroy(file: Path | None, every: bool, named: str | None, lab_name: str | N
 
 
 @lab.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.argument("where", metavar="NODE[/POD]")
+@click.argument("where", metavar="NODE[/POD]", shell_complete=complete_node)
 @click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD...")
 @LAB
 def exec_(where: str, argv: tuple[str, ...], lab_name: str | None) -> None:
-    """Run a command in a node, or in a pod of a node."""
+    """Run a command in a node, or in a pod of a node.
+
+    \b
+    Examples:
+      felixpy lab exec n1 -- ip route
+      felixpy lab exec tor -- vtysh -c 'show bgp summary'
+      felixpy lab exec n1/a -- ip address
+    """
     from felixpy.lab import enter, registry
 
     node, _, pod = where.partition("/")
@@ -101,7 +129,13 @@ def exec_(where: str, argv: tuple[str, ...], lab_name: str | None) -> None:
 @LAB
 @output_option
 def inspect(output: str, named: str | None, lab_name: str | None) -> None:
-    """The nodes of a running lab: what runs in them, their addresses, their namespaces."""
+    """The nodes of a running lab: what runs in them, their addresses, their namespaces.
+
+    \b
+    Examples:
+      felixpy lab inspect
+      felixpy lab inspect quickstart -o wide
+    """
     from felixpy.lab import registry
     from felixpy.lab.inspect import Seen, document, look
     from felixpy.show.output import Column, emit
@@ -130,7 +164,13 @@ def inspect(output: str, named: str | None, lab_name: str | None) -> None:
 @NAMED
 @LAB
 def graph(file: Path | None, form: str, named: str | None, lab_name: str | None) -> None:
-    """Draw a topology: for the terminal, as an SVG file, or as Mermaid for a README."""
+    """Draw a topology: for the terminal, as an SVG file, or as Mermaid for a README.
+
+    \b
+    Examples:
+      felixpy lab graph
+      felixpy lab graph -t containerlab/leaf-spine.clab.yml --format svg > leaf-spine.svg
+    """
     from felixpy.lab import graph as drawn
     from felixpy.lab import picture, registry, topology
 
@@ -142,7 +182,12 @@ def graph(file: Path | None, form: str, named: str | None, lab_name: str | None)
 @lab.command()
 @click.option("-t", "--topo", "file", required=True, type=click.Path(path_type=Path), help="The topology file.")
 def tour(file: Path) -> None:
-    """Deploy a lab if it is not up, then show it: picture, sessions, routes, pings, promises, what to type next."""
+    """Deploy a lab if it is not up, then show it: picture, sessions, routes, pings, promises, what to type next.
+
+    \b
+    Examples:
+      felixpy lab tour -t containerlab/quickstart.clab.yml
+    """
     import time
 
     from felixpy.lab import proofs, registry, topology

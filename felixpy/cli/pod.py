@@ -10,12 +10,16 @@ import click
 
 from felixpy.model.errors import Trouble, Unreachable, Usage
 from felixpy.model.resources import Resource, WorkloadEndpoint
-from felixpy.show.options import datastore_options
+from felixpy.show.options import complete_lab, complete_node, datastore_options
 from felixpy.show.output import Column, emit, output_option
 from felixpy.show.target import Target, resolve
 
-NODE = click.option("--node", default=None, help="The node that the pod lives on. Default: this one.")
-LAB = click.option("--lab", default=None, metavar="NAME", help="Which lab; needed only when several have the node.")
+NODE = click.option(
+    "--node", metavar="NODE", shell_complete=complete_node, help="The node that the pod lives on. Default: this one."
+)
+LAB = click.option(
+    "--lab", metavar="NAME", shell_complete=complete_lab, help="Which lab; needed only when several have the node."
+)
 NAMESPACE = click.option("-n", "--namespace", default="default", show_default=True, help="The pod's namespace.")
 
 

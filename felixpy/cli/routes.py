@@ -9,14 +9,9 @@ from felixpy.model.addresses import Prefix, host_prefix, parse_address, parse_pr
 from felixpy.model.errors import Usage
 from felixpy.model.status import RouteStatus
 from felixpy.show.ages import age
+from felixpy.show.options import complete_lab, complete_node
 from felixpy.show.output import Column, emit, output_option
-from felixpy.show.target import lab_nodes, resolve, this_node
-
-
-def complete_node(_context: click.Context, _parameter: click.Parameter, start: str) -> list[str]:
-    """Names of nodes for the shell."""
-    names = {this_node(), *(node for nodes in lab_nodes().values() for node in nodes)}
-    return sorted(name for name in names if name.startswith(start))
+from felixpy.show.target import resolve
 
 
 @click.command(
@@ -29,7 +24,7 @@ Examples:
 )
 @click.argument("prefix", required=False)
 @click.option("--node", metavar="NODE", shell_complete=complete_node, help="Whose routes; this machine's by default.")
-@click.option("--lab", metavar="LAB", help="The lab that has the node, when several do.")
+@click.option("--lab", metavar="LAB", shell_complete=complete_lab, help="The lab that has the node, when several do.")
 @click.option("--datastore", metavar="WHERE", help="Where endpoints are, when no felixpy answers: files:DIR.")
 @output_option
 def routes(prefix: str | None, node: str | None, lab: str | None, datastore: str | None, output: str) -> None:

@@ -1,8 +1,8 @@
 """Where things are on a node: one folder for what lives until reboot, one for what survives. Pure but for env.
 
-Every folder can be moved by an environment variable; flags of the commands win over both. An empty variable is none, as
-the XDG base directory specification has it; a relative path is one of the current folder, made absolute because what
-is started from here may have another.
+Every folder can be moved by an environment variable; flags of the commands win over both. An empty variable is none,
+as the XDG base directory specification has it; a relative path is one of the current folder, made absolute because
+what is started from here may have another.
 """
 
 import os

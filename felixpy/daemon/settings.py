@@ -130,8 +130,8 @@ def number(option: Option, text: str, origin: str) -> float:
 def described(option: Option) -> str:
     """The sentence for `--help` and for the README: what, unit, range, default, environment."""
     about = option.about
-    low = "" if about.low is None else f"{about.low:g}"
-    high = "" if about.high is None else f"{about.high:g}"
+    low = "" if about.low is None else f"{about.low:.12g}"
+    high = "" if about.high is None else f"{about.high:.12g}"
     parts = [f"in {about.unit}"] if about.unit else []
     if low or high:
         parts.append(f"{low}..{high}")
