@@ -52,6 +52,14 @@ class Peer:
         return None if self.opened is None else self.opened.graceful_restart_s
 
     @property
+    def lasting(self) -> frozenset[Family]:
+        """The families whose paths it asked us to keep: those named in capability 64 (RFC 4724 §4.2).
+
+        One that names none only helps others and says its End-of-RIB: FRR, unless told more, offers 120 s that way.
+        """
+        return self.session.families & self.opened.restartable if self.opened else frozenset()
+
+    @property
     def speaking(self) -> Session:
         """The session as it is: with the source address in use, so that a next hop is one that the peer reaches."""
         source = self.session.source_address or self.local
@@ -95,10 +103,12 @@ def go_down(peer: Peer, event: Down, now: float) -> Fate:
         return Fate.KEEP
     if peer.held_until is not None:
         return Fate.KEEP  # we took the session away and said that what was accepted stays
-    if peer.restart_s is None or said_goodbye(event.reason):
+    lasting = peer.lasting
+    if peer.restart_s is None or not lasting or said_goodbye(event.reason):
         peer.awaiting.clear()
         return Fate.DROP
     keep_for(peer, now, peer.restart_s)
+    peer.awaiting |= dict.fromkeys(peer.session.families - lasting, now)  # overdue from the start
     return Fate.KEEP
 
 

@@ -228,7 +228,11 @@ class RawSpeaker:
 
     def send(self, kind: int, body: bytes) -> None:
         """One message."""
-        self._connection.sendall(self.MARKER + struct.pack("!HB", 19 + len(body), kind) + body)
+        self.send_bytes(self.MARKER + struct.pack("!HB", 19 + len(body), kind) + body)
+
+    def send_bytes(self, data: bytes) -> None:
+        """Anything at all."""
+        self._connection.sendall(data)
 
     def update(self, attributes: bytes = b"", nlri: bytes = b"", withdrawn: bytes = b"") -> None:
         """One UPDATE of already encoded parts."""

@@ -218,6 +218,7 @@ def _opened(peer: Address, told: lines.Open) -> Opened:
         route_refresh=refresh,
         enhanced_refresh="enhanced-route-refresh" in by_name,
         add_path=_families(by_name.get("addpath", {})),
+        restartable=_families(kept),
     )
 
 

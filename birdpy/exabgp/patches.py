@@ -91,6 +91,7 @@ def run(order: Order) -> int:
     patch_commands()
     patch_waiting()
     patch_sessions()
+    patch_messages()
     configuration = Configuration([""], text=True)
     patch_configuration(configuration, lambda: read_file(order.folder))
     return int(Reactor(configuration).run())
@@ -238,3 +239,29 @@ def patch_sessions() -> None:
     Delay.increase = increase
     listener.set_accepted_ttl = accepted
     Neighbor.reset_rib = forget
+
+
+def patch_messages() -> None:
+    """A header that cannot be read is answered, and an ORIGIN of another length than one byte is an error.
+
+    As shipped a wrong marker or length ends the session with a TypeError, without NOTIFICATION and without a reason:
+    it is told as one that was received, by a call that has an argument too many. What we send is told with the end
+    of the session. And ORIGIN's length is not looked at (RFC 7606 §7.1: treat-as-withdraw).
+    """
+    from exabgp.bgp.message import Notify
+    from exabgp.bgp.message.update.attribute.origin import Origin
+    from exabgp.reactor.api.processes import Processes
+
+    tell, unpack = Processes.notification, Origin.unpack.__func__
+
+    def notification(self: Any, *told: Any) -> None:
+        if len(told) == 7:
+            tell(self, *told)
+
+    def one_byte(cls: Any, data: bytes, direction: Any, negotiated: Any) -> Any:
+        if len(data) != 1:
+            raise Notify(3, 5, f"invalid ORIGIN, expected 1 byte, got {len(data)}")
+        return unpack(cls, data, direction, negotiated)
+
+    Processes.notification = notification
+    Origin.unpack = classmethod(one_byte)

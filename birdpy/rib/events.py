@@ -48,6 +48,7 @@ class Opened:
     route_refresh: bool = False
     enhanced_refresh: bool = False
     add_path: frozenset[Family] = frozenset()
+    restartable: frozenset[Family] = frozenset({4, 6})  # named in capability 64: those whose routes it asks to keep
 
 
 @dataclass(frozen=True, slots=True)

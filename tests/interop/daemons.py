@@ -35,6 +35,7 @@ class Part:
     asn: int
     links: tuple[Link, ...]
     graceful: bool = True
+    routes: tuple[str, ...] = ()  # that it has from its start; not GoBGP, whose routes are not in its configuration
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +178,7 @@ class OfFrr:
             for link in part.links:
                 peer = f"neighbor {address(family, link.number)}"
                 lines += [f"{peer} activate"] + ([f"{peer} route-reflector-client"] if link.client else [])
+            lines += [f"network {prefix}" for prefix in part.routes if of(prefix) == family]
             lines.append("exit-address-family")
         return "\n".join(lines) + "\n"
 
@@ -293,7 +295,7 @@ class OfGoBgp:
 def daemon(folder: Path, kind: str, part: Part) -> Iterator[Daemon]:
     """The daemon `kind` playing `part`, started from this thread's namespace, which is at number 9."""
     if kind == "bird":
-        with bird(folder, OfBird.config(part, frozenset())) as birds:
+        with bird(folder, OfBird.config(part, frozenset(part.routes))) as birds:
             yield OfBird(birds, part)
     elif kind == "frr":
         with frr(folder, OfFrr.config(part), "172.20.0.9") as frrs:

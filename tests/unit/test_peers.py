@@ -1,5 +1,6 @@
 """What becomes of a peer's paths when its session changes: the helper's side of graceful restart."""
 
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
@@ -42,6 +43,21 @@ def test_a_peer_that_goes_silently_keeps_its_paths_for_its_restart_time() -> Non
 def test_without_graceful_restart_the_paths_go_at_once() -> None:
     gone = established(seconds=None)
     assert peers.go_down(gone, Down(ADDRESS, "closing connection"), 20.0) is Fate.DROP
+
+
+def test_a_peer_that_names_no_family_to_keep_only_helps_others() -> None:
+    """FRR without `bgp graceful-restart` offers 120 s for no family."""
+    gone = established(BOTH)
+    gone.opened = replace(opened(), restartable=frozenset())
+    assert peers.go_down(gone, Down(ADDRESS, "closing connection"), 20.0) is Fate.DROP
+
+
+def test_only_the_families_that_it_names_are_kept() -> None:
+    gone = established(BOTH)
+    gone.opened = replace(opened(), restartable=frozenset({6}))
+    assert peers.go_down(gone, Down(ADDRESS, "closing connection"), 20.0) is Fate.KEEP
+    assert peers.overdue(gone, 20.0) == {4}
+    assert gone.awaiting == {6: 140.0}
 
 
 @pytest.mark.parametrize(
