@@ -10,6 +10,7 @@ from birdpy.orders import KINDS
 from birdpy.peers import Peer
 from birdpy.ribview import entries, why_not_installed
 from birdpy.router import Router
+from birdpy.stage import Stage
 from felixpy.daemon.health import live
 from felixpy.kernel.owners import protocol_name
 from felixpy.model.addresses import Prefix, parse_prefix
@@ -30,6 +31,7 @@ from felixpy.model.status import (
 
 TYPES = {"Mesh": "mesh", "Global": "global", "Node": "node", "Local": "local"}
 FROM_BEFORE = "from before the restart: kept until its peers have spoken"
+MAX_SETTLE_S = 3600
 
 Answers = Mapping[str, Callable[[Mapping[str, Any]], Any]]
 
@@ -45,6 +47,23 @@ def answers(router: Router) -> Answers:
     }
 
 
+def orders_taken(router: Router) -> Answers:
+    """Each order of the control socket with what carries it out: the status socket changes nothing."""
+    return {
+        "drain": lambda given: router.leaving.drain(seconds(given)),
+        "undo": lambda _: router.leaving.undo(),
+        "leaving": lambda _: router.leaving.status(),
+    }
+
+
+def seconds(given: Mapping[str, Any]) -> float:
+    """The `settle_s` of an order; Usage when it is no time."""
+    value = given.get("settle_s", 0)
+    if not isinstance(value, int | float) or not 0 <= value <= MAX_SETTLE_S:
+        raise Usage(f"settle_s {value!r}: seconds, 0 to {MAX_SETTLE_S}")
+    return float(value)
+
+
 def peers(router: Router) -> PeersStatus:
     """`birdpy peers`."""
     orders = router.state.orders
@@ -54,6 +73,7 @@ def peers(router: Router) -> PeersStatus:
         router_id=str(orders.speaker.router_id) if orders else None,
         local_as=int(orders.speaker.local_as) if orders else None,
         peers=tuple(peer_status(router, peer) for peer in known),
+        stage=router.state.stage.value,
     )
 
 
@@ -146,6 +166,8 @@ def health(router: Router) -> HealthStatus:
     troubles = dict(router.story.troubles)
     if router.parts.exabgp.trouble:
         troubles["exabgp"] = router.parts.exabgp.trouble
+    if router.state.stage is not Stage.SERVING:
+        troubles["drain"] = f"{router.state.stage.value}; birdpy drain --undo brings everything back"
     in_sync = router.snapshot.in_sync(KINDS)
     return HealthStatus(
         daemon="birdpy",

@@ -3,14 +3,14 @@
 import asyncio
 from pathlib import Path
 
-from birdpy.answers import answers
+from birdpy.answers import answers, orders_taken
 from birdpy.config import Settings
 from birdpy.exabgp.process import Place
 from birdpy.exabgp.supervisor import ExaBGP
 from birdpy.router import Parts, Router
 from birdpy.watching import Watch
 from felixpy.daemon.logs import Log, make_log
-from felixpy.daemon.paths import run_dir, state_dir, status_socket
+from felixpy.daemon.paths import control_socket, run_dir, state_dir, status_socket
 from felixpy.daemon.pidfile import claim
 from felixpy.daemon.signals import run_until_signal
 from felixpy.daemon.status import serve
@@ -53,10 +53,12 @@ async def routed(settings: Settings, node: str, folder: Path, log: Log) -> None:
     saved_at = (Path(settings.state_dir) if settings.state_dir else state_dir()) / "birdpy.json"
     router = Router(settings, Parts(node, datastore, routes, watch, exabgp, saved_at, log))
     server = await serve(status_socket("birdpy", folder), answers(router))
+    control = await serve(control_socket("birdpy", folder), orders_taken(router))
     try:
         await router.run()
     finally:
         server.close()
+        control.close()
         exabgp.close()
         monitor.close()
         routes.close()

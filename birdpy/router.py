@@ -16,6 +16,7 @@ from birdpy import saved
 from birdpy.config import Settings, api_servers
 from birdpy.exabgp.supervisor import ExaBGP
 from birdpy.forwarding import Forwarding
+from birdpy.leaving import Leaving
 from birdpy.orders import KINDS, orders
 from birdpy.peers import next_deadline, still_to_speak
 from birdpy.policy.sessions import SpeakerSettings
@@ -65,6 +66,7 @@ class Router:
             Telling(parts.exabgp.advertised, parts.exabgp.advertised.sessions, resync_s=math.inf),
             api_servers(settings),
         )
+        self.leaving = Leaving(self.state, self.now, self.story.leaving)
         self.snapshot = Snapshot()
         self.ledger = saved.load(parts.saved_at, parts.node)
         self.passes = 0
@@ -86,6 +88,7 @@ class Router:
                 ("tell the peers", self._tell),
                 ("watch the kernel", self._watch),
                 ("keep time", self._keep_time),
+                ("leave when asked to", self.leaving.keep),
                 ("save who gave what", self._save),
             ):
                 tasks.create_task(work(), name=name)

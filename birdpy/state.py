@@ -21,11 +21,14 @@ from birdpy.policy.imports import surroundings as import_policy
 from birdpy.policy.session import Session, Speaker
 from birdpy.rib.advertisement import Advertisement, AdvertisementKey
 from birdpy.rib.events import Event
+from birdpy.stage import AWAY, QUIET, Stage
 from birdpy.surroundings import Surroundings
 from birdpy.telling import Telling
 from felixpy.model.addresses import Address, Prefix
 from felixpy.model.routes import Route, RouteKey, RouteKind
 from felixpy.reconcile.table import Outcome
+
+DRAINED = "drained; birdpy drain --undo brings it back"
 
 
 class State:
@@ -40,6 +43,7 @@ class State:
         self.left_out: Mapping[str, str] = {}  # sessions that ExaBGP does not get, with the reason
         self.kernel_due, self.peers_due, self.sessions_due = Due(), Due(), Due()
         self.clock_due, self.save_due = Due(), Due()
+        self.stage = Stage.SERVING
         self._api_servers = api_servers
         self._relied_on: frozenset[Prefix] = frozenset()  # `programmed` as the peers know it
         self._policy: object = None  # what import policy was made of
@@ -64,6 +68,8 @@ class State:
         if self.orders is None:
             return None
         away = {a: peer.last_error for a, peer in self.peers.items() if peer.held_until is not None}
+        if self.stage in AWAY:
+            away = dict.fromkeys(self.peers, DRAINED)
         sessions = self.orders.speaker.sessions
         held = tuple(replace(s, held_down=s.held_down or away.get(s.address)) for s in sessions) if away else sessions
         return replace(self.orders.speaker, sessions=held)
@@ -78,6 +84,20 @@ class State:
         heard.changed |= changed
         self.sessions_due.mark()
         self.apply(heard)
+
+    def leave(self, stage: Stage, now: float) -> None:
+        """Move to another step of leaving, or back. What the kernel holds stays until somebody has spoken again."""
+        before, self.stage = self.stage, stage
+        if stage in AWAY and before not in AWAY:
+            desired = self.forwarding.settler.desired
+            self.forwarding.adopt({k: r for k, r in desired.items() if r.kind is RouteKind.LEARNED})
+        elif before in AWAY and stage not in AWAY:
+            self.learning.expect(now)
+            self.clock_due.mark()
+            self.touch(self.forwarding.wait_for({}, frozenset(self.peers)))
+        if (stage in AWAY) != (before in AWAY):
+            self.sessions_due.mark()
+        self.tell(list(self.learning.selection.choices))
 
     def look(self) -> None:
         """The kernel's other routes, links or addresses are those of `around` now."""
@@ -186,7 +206,9 @@ class State:
     def _advertisements(
         self, prefixes: Iterable[Prefix], sessions: Sequence[Session]
     ) -> dict[AdvertisementKey, Advertisement]:
-        if self.orders is None or not sessions:
+        if self.orders is None or not sessions or self.stage in QUIET:
             return {}
-        choices = self.learning.selection.choices
-        return advertisements(prefixes, choices, sessions, self.orders.export, self.programmed)
+        choices, rules = self.learning.selection.choices, self.orders.export
+        if self.stage is Stage.LAST_RESORT:
+            rules = replace(rules, draining=True)
+        return advertisements(prefixes, choices, sessions, rules, self.programmed)

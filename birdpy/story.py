@@ -6,6 +6,7 @@ from typing import Any
 from birdpy.learning import Heard
 from birdpy.peers import Peer
 from birdpy.rib.advertisement import Advertisement, AdvertisementKey
+from birdpy.stage import Stage
 from felixpy.daemon.logs import Log
 from felixpy.model.addresses import Address
 from felixpy.model.errors import InvalidResource, Refused
@@ -61,6 +62,10 @@ class Story:
             for key in erased:
                 self._log.info("route erased", prefix=key.prefix)
         self._refusals("route refused", refused, (*plan.write, *plan.erase))
+
+    def leaving(self, stage: Stage) -> None:
+        """The router has come to another step of leaving, or is back."""
+        self._log.info("drain moved on", stage=stage.value)
 
     def contested(self, keys: Collection[RouteKey]) -> None:
         """Routes that someone else changes again and again."""

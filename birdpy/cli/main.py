@@ -11,6 +11,7 @@ VERBS = {
     "explain": Verb("birdpy.cli.explain:explain", "one prefix from source to kernel, or what stopped it"),
     "config": Verb("birdpy.cli.config:config", "the sessions and policy a node should have, from the datastore"),
     "policy": Verb("birdpy.cli.policy:policy", "what filters, guards and export rules do to a route"),
+    "drain": Verb("birdpy.cli.drain:drain", "lead a node out of its peers' tables before it is removed"),
     "completion": Verb("birdpy.cli.completion:completion", "shell completion for bash, zsh or fish"),
 }
 

@@ -45,6 +45,8 @@ def peers(node: str | None, lab: str | None, output: str) -> None:
         Column("FAMILIES", lambda p: [f"IPv{f}" for f in p.families], wide=True),
         Column("LAST ERROR", lambda p: p.held_down or p.last_error),
     )
+    if found.stage != "serving":
+        click.echo(f"this node is being drained: {found.stage}", err=True)
     emit(found, columns, found.peers, output)
 
 

@@ -35,6 +35,11 @@ def status_socket(daemon: str, folder: Path | None = None) -> Path:
     return (folder or run_dir()) / f"{daemon}.sock"
 
 
+def control_socket(daemon: str, folder: Path | None = None) -> Path:
+    """The socket that takes orders which change something: `<run folder>/<daemon>-control.sock`."""
+    return (folder or run_dir()) / f"{daemon}-control.sock"
+
+
 def _named(variable: str) -> Path | None:
     value = os.environ.get(variable)
     return Path(value).absolute() if value else None

@@ -188,6 +188,14 @@ class PeerStatus(Record, frozen=True):
     held_down: str | None = None  # why the session is kept out of ExaBGP
 
 
+class LeavingStatus(Record, frozen=True):
+    """How far a router has left its peers' tables (`birdpy drain`)."""
+
+    stage: str  # serving | last resort | withdrawing | closing | drained
+    waiting: tuple[str, ...] = ()  # what the step still waits for
+    untold: tuple[str, ...] = ()  # peers that were down when it began: they may keep our routes as stale
+
+
 class PeersStatus(Record, frozen=True):
     """birdpy's answer to "peers"."""
 
@@ -195,6 +203,7 @@ class PeersStatus(Record, frozen=True):
     router_id: str | None
     local_as: int | None
     peers: tuple[PeerStatus, ...]
+    stage: str = "serving"  # of leaving: see LeavingStatus
 
 
 class RibPath(Record, frozen=True):

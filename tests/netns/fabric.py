@@ -68,6 +68,13 @@ class Machine:
             timeout=30, check=False,
         )  # fmt: skip
 
+    def start_birdpy(self, *words: str) -> "subprocess.Popen[str]":
+        """`birdpy` left running in the node; the caller waits for its end."""
+        return subprocess.Popen(
+            self._command(*words), env=self.env, pass_fds=(self.namespace.fd,), text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )  # fmt: skip
+
     def start(self) -> None:
         """Start its router in the background."""
         with (self.folder / "log").open("ab") as log:
