@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address, ip_network
 
@@ -174,12 +174,19 @@ def settled(lab: Running, node: str) -> bool:
     return len(peers) == 3 and all(peer["state"] == "established" for peer in peers)
 
 
-def pinged(lab: Running, source: str, target: str, during: tuple[str, ...]) -> tuple[int, dict[str, str]]:
-    """Packets lost between two pods while a command runs on n1, and what the other nodes' route monitors printed."""
+def pinged(
+    lab: Running, source: str, target: str, during: tuple[str, ...], after: Callable[[], None]
+) -> tuple[int, dict[str, str]]:
+    """Packets lost between two pods while a command runs on n1 and until `after` has returned, and what the other
+    nodes' route monitors printed in that time.
+    """
     monitors = {node: lab.start(node, "ip", "monitor", "route") for node in ("n2", "n3")}
-    ping = lab.start(source, "ping", "-q", "-i0.01", "-c250", target)
+    ping = lab.start(source, "ping", "-q", "-i0.01", "-c4000", target)
     time.sleep(0.7)
     lab.exec("n1", *during)
+    after()
+    time.sleep(0.5)  # a withdrawal that follows the last End-of-RIB would come now
+    lab.exec(source.partition("/")[0], "pkill", "-INT", "ping")
     said, _ = ping.communicate(timeout=60)
     lab.children.remove(ping)
     sent, received = (int(number) for number in re.findall(r"(\d+) (?:packets transmitted|received)", said))
@@ -192,11 +199,16 @@ def test_the_death_of_a_program_loses_no_packet_and_moves_no_route(
     quickstart: Running, pods: dict[str, Pod], program: str, source: str, target: str
 ) -> None:
     before = quickstart.routes("n1")
-    command = ("pkill", "-9", "-o", "-f", program)
-    lost, moved = pinged(quickstart, pods[source].where, pods[target].address, command)
+    victim = quickstart.exec("n1", "pgrep", "-o", "-f", program).strip()
+
+    def is_back() -> None:
+        """Another process of that name runs, and every session is established again."""
+        until(lambda: quickstart.tried("n1", "pgrep", "-o", "-f", program).stdout.strip() not in ("", victim))
+        until(lambda: settled(quickstart, "n1"))
+
+    lost, moved = pinged(quickstart, pods[source].where, pods[target].address, ("kill", "-9", victim), is_back)
     assert lost == 0
     assert moved == {"n2": "", "n3": ""}
-    until(lambda: settled(quickstart, "n1"))
     assert quickstart.routes("n1") == before
 
 
@@ -204,7 +216,7 @@ def test_lost_packets_and_moved_routes_would_be_seen(quickstart: Running, pods: 
     """The negative control: the same measurement while all routes of n1 are flushed and n2 gets one more."""
     away = "ip link set eth1 down; sleep 0.3; ip link set eth1 up"
     watch = quickstart.start("n2", "ip", "monitor", "route")
-    lost, _ = pinged(quickstart, pods["a"].where, pods["c"].address, ("sh", "-c", away))
+    lost, _ = pinged(quickstart, pods["a"].where, pods["c"].address, ("sh", "-c", away), lambda: time.sleep(1.0))
     quickstart.exec("n2", "ip", "route", "add", "192.0.2.1", "dev", "eth1")
     quickstart.exec("n2", "ip", "route", "delete", "192.0.2.1")
     assert lost > 0
