@@ -57,5 +57,5 @@ cni: felixpy/cni/felixpy-cni  ## the CNI plugin as one static program, for hosts
 felixpy/cni/felixpy-cni: felixpy/cni/shim.c
 	$(CC) -O2 -Wall -Wextra -Werror -static -o $@ $<
 
-bench: venv  ## benchmarks against C, BIRD and FRR; ARGS="--quick ROW..." picks; results in bench-results/
+bench: venv  ## benchmarks against C and BIRD; ARGS="--quick ROW..." picks; results in bench-results/
 	$(BIN)/python -m tests.bench $(ARGS)

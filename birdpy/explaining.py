@@ -113,7 +113,8 @@ def exports(state: State, choice: Choice) -> Iterator[ExplainStep]:
         if isinstance(said, Announced):
             told.append(each.name)
         else:
-            reasons.setdefault(f"{said.reason} {said.detail}".strip(), []).append(each.name)
+            reason = f"{said.reason} ({said.detail})" if said.detail else said.reason
+            reasons.setdefault(reason, []).append(each.name)
     if told:
         yield ExplainStep(station="export", passed=True, text=f"announced to {', '.join(told)}")
     for reason, names in reasons.items():
