@@ -1,10 +1,6 @@
 """Peers that restart, fall asleep, flap, send far too much or what no peer should: only their own session suffers."""
 
 import signal
-import socket
-import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,23 +8,21 @@ import pytest
 from felixpy.model.resources.base import Duration
 from tests.interop.daemons import DAEMONS, Link, Part, daemon
 from tests.interop.neighbours import PREFIX, dropped, limited, peer, said_of, soon, switch, two
-from tests.netns.fabric import Fabric, Machine, watched
-from tests.speakers import RawSpeaker, attribute, bird, needs, raw
+from tests.interop.raw_peer import (
+    AS_PATH,
+    GOOD,
+    NEXT_HOP,
+    NLRI,
+    ORIGIN,
+    message,
+    only_this_session_suffers,
+    spoken,
+    update,
+)
+from tests.netns.fabric import Fabric, watched
+from tests.speakers import attribute, bird, needs, raw
 
 pytestmark = [pytest.mark.root, pytest.mark.interop]
-SESSION = "Node_172_20_0_9"
-
-
-@contextmanager
-def only_this_session_suffers(*machines: Machine) -> Iterator[None]:
-    """Neither birdpy nor ExaBGP is another one at the end, and the sessions with 9 are all that ever went down."""
-    before = [(machine.process, machine.exabgp()) for machine in machines]
-    yield
-    for machine in machines:
-        assert machine.process is not None and machine.process.poll() is None
-        assert dropped(machine) <= {SESSION}
-    assert [(machine.process, machine.exabgp()) for machine in machines] == before
-    assert '"level":"error"' not in "".join(m.log() for m in machines).replace(" ", "")
 
 
 @pytest.mark.parametrize("graceful", [True, False], ids=["graceful", "plain"])
@@ -91,26 +85,6 @@ def test_a_peer_with_five_thousand_prefixes_against_a_limit(fabric: Fabric, tmp_
         assert {"10.65.2.0/26", "fd65::200/122"} <= n1.routes().keys()
 
 
-ORIGIN = attribute(1, b"\x00")
-AS_PATH = attribute(2, b"\x02\x01" + struct.pack("!H", 65009))
-NEXT_HOP = attribute(3, socket.inet_aton("172.20.0.9"))
-GOOD = ORIGIN + AS_PATH + NEXT_HOP
-NLRI = bytes([24, 203, 0, 113])
-CAPABILITIES = b"\x01\x04\x00\x01\x00\x01"
-
-
-@contextmanager
-def spoken(listening: socket.socket, machine: Machine) -> Iterator[RawSpeaker]:
-    """A session of a raw peer with n1, which has `PREFIX` from it in its kernel; closed at the end."""
-    connection, _ = listening.accept()
-    with connection:
-        them = RawSpeaker(connection, 65009)
-        them.establish("172.20.0.9", CAPABILITIES)
-        them.update(GOOD, NLRI)
-        soon(lambda: machine.routes().get(PREFIX) == "via 172.20.0.9 dev eth1 proto bird")
-        yield them
-
-
 def test_a_peer_that_flaps_twenty_times_costs_nobody_else_anything(fabric: Fabric) -> None:
     n1, n2 = two(fabric)
     fabric.put(switch=peer())
@@ -124,16 +98,6 @@ def test_a_peer_that_flaps_twenty_times_costs_nobody_else_anything(fabric: Fabri
             assert n1.up("172.20.0.9")
     assert n1.log().count('"session up"') == 2 + 21
     assert n2.log().count('"session up"') == 2
-
-
-def message(kind: int, body: bytes, marker: bytes = b"\xff" * 16) -> bytes:
-    """One BGP message."""
-    return marker + struct.pack("!HB", 19 + len(body), kind) + body
-
-
-def update(attributes: bytes, nlri: bytes = NLRI) -> bytes:
-    """One UPDATE."""
-    return message(2, b"\x00\x00" + struct.pack("!H", len(attributes)) + attributes + nlri)
 
 
 WITHDRAWN = {  # RFC 7606: as if the route had been withdrawn
