@@ -21,6 +21,7 @@ from birdpy.orders import KINDS, orders
 from birdpy.peers import next_deadline, still_to_speak
 from birdpy.policy.sessions import SpeakerSettings
 from birdpy.rib.events import Down, Event
+from birdpy.stage import AWAY
 from birdpy.state import State
 from birdpy.story import Story
 from birdpy.telling import Telling
@@ -251,7 +252,7 @@ class Router:
         while True:
             await self.state.save_due.wait()
             given = self.state.learning.given()
-            if given != before and self._released:
+            if given != before and self._released and self.state.stage not in AWAY:  # cleanup needs to know them
                 await self._patiently("saved state", one_pass)
                 before = given
             await asyncio.sleep(SAVE_EVERY_S)

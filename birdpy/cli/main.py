@@ -12,6 +12,7 @@ VERBS = {
     "config": Verb("birdpy.cli.config:config", "the sessions and policy a node should have, from the datastore"),
     "policy": Verb("birdpy.cli.policy:policy", "what filters, guards and export rules do to a route"),
     "drain": Verb("birdpy.cli.drain:drain", "lead a node out of its peers' tables before it is removed"),
+    "cleanup": Verb("birdpy.cli.cleanup:cleanup", "remove birdpy's routes from this machine, once it is stopped"),
     "completion": Verb("birdpy.cli.completion:completion", "shell completion for bash, zsh or fish"),
 }
 

@@ -14,6 +14,7 @@ VERBS = {
     "pod": Verb("felixpy.cli.pod:pod", "pods made by hand: add, delete, list"),
     "lab": Verb("felixpy.cli.lab:lab", "a containerlab topology in network namespaces"),
     "cni": Verb("felixpy.cli.cni:cni", "the CNI plugin, for container runtimes"),
+    "cleanup": Verb("felixpy.cli.cleanup:cleanup", "remove felixpy's kernel state, once it is stopped"),
     "completion": Verb("felixpy.cli.completion:completion", "shell completion for bash, zsh or fish"),
 }
 

@@ -30,11 +30,9 @@ async def read() -> Guard | None:
 
     Unreachable when nft is not installed or does not answer.
     """
-    code, out, err = await _nft("-j", "list", "table", FAMILY, TABLE)
-    if code:
-        if "No such file or directory" in err or "does not exist" in err:
-            return None
-        raise Unreachable(f"nft: {err.strip()}")
+    out = await _listed()
+    if out is None:
+        return None
     found: list[dict[str, Any]] = json.loads(out)["nftables"]
     chains = [item["chain"] for item in found if "chain" in item]
     rules = [item["rule"] for item in found if "rule" in item]
@@ -44,6 +42,11 @@ async def read() -> Guard | None:
     if hooks != ["prerouting"] or len(elements) != 1 or not all(r.get("comment", "").startswith(MARK) for r in rules):
         return None
     return Guard(prefixes, frozenset(map(Device, elements[0]))) if prefixes else None
+
+
+async def stands() -> bool:
+    """Whether our table is there, whole or not. Unreachable when nft is not installed or does not answer."""
+    return await _listed() is not None
 
 
 async def write(guard: Guard) -> None:
@@ -85,6 +88,15 @@ table {FAMILY} {TABLE} {{
     }}
 }}
 """
+
+
+async def _listed() -> str | None:
+    code, out, err = await _nft("-j", "list", "table", FAMILY, TABLE)
+    if not code:
+        return out
+    if "No such file or directory" in err or "does not exist" in err:
+        return None
+    raise Unreachable(f"nft: {err.strip()}")
 
 
 async def _nft(*arguments: str, given: str = "") -> tuple[int, str, str]:
