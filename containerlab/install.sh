@@ -1,7 +1,10 @@
 #!/bin/sh
 # What the lab and the tests need from the system. Lists what is missing, then installs it with apt when it may.
 #
-#   containerlab/install.sh [--no-install]      PYTHON=python3.12 names the Python that makes the virtual environment
+#   containerlab/install.sh [--no-install] [--tests]
+#
+# --tests: also what only tests and benchmarks need, a C compiler. PYTHON=python3.12 names the Python that makes the
+# virtual environment.
 #
 # Nothing that is installed here starts or stays enabled: packages of routing daemons would otherwise run one on the
 # machine itself. Exit 0: everything is there. Exit 1: something is missing, and said.
@@ -12,11 +15,13 @@ POLICY=/usr/sbin/policy-rc.d
 KEPT=$POLICY.before-felixpy
 
 install=yes
+tests=no
 for argument in "$@"; do
     case $argument in
     --no-install) install=no ;;
-    -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
-    *) echo "install.sh: $argument: no such option; --no-install is the only one" >&2; exit 2 ;;
+    --tests) tests=yes ;;
+    -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) echo "install.sh: $argument: no such option; there are --no-install and --tests" >&2; exit 2 ;;
     esac
 done
 
@@ -36,6 +41,10 @@ command_of tshark || missing tshark "proof of what is on the wire" tshark
 [ -x /usr/lib/frr/bgpd ] || missing frr "the top-of-rack switch" /usr/lib/frr/bgpd
 command_of bird || missing bird2 "the peer that tests compare with" bird
 command_of gobgpd || missing gobgpd "one more peer in tests" gobgpd
+if [ "$tests" = yes ]; then
+    command_of cc || missing gcc "the static CNI plugin, and the C programs of the benchmarks" cc
+    { command_of cc && printf '#include <stdio.h>\n' | cc -E - >/dev/null 2>&1; } || missing libc6-dev "the same" stdio.h
+fi
 "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || missing python3-venv "the virtual environment" "$PYTHON -m venv"
 
 [ -n "$packages" ] || exit 0

@@ -37,7 +37,7 @@ def captured(lab: Running, where: tuple[str, str], source: str, target: str) -> 
     assert tshark.stdout is not None
     while "Capturing" not in (line := tshark.stdout.readline()):
         assert line, "tshark did not start"
-    lab.tried(source, "ping", "-c1", "-W2", target)
+    lab.tried(source, "ping", "-c5", "-i0.2", "-W2", target)  # tshark may say so a moment before it captures
     said, _ = tshark.communicate(timeout=20)
     lab.children.remove(tshark)
     rows = [line.split("\t") for line in said.splitlines() if "\t" in line]
