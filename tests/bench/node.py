@@ -20,25 +20,25 @@ QUIET_S = 60.0
 
 
 @contextmanager
-def quickstart(scratch: Path) -> Iterator[Path]:
-    """The quickstart lab under a name and a registry of its own; its folder."""
+def quickstart(folder: Path, verb: str) -> Iterator[tuple[Path, str]]:
+    """The quickstart lab as `felixpy lab VERB` makes it, name and registry its own; its folder, and what was said."""
     name = f"bench{os.getpid()}"
     topology = ROOT / "containerlab" / f".{name}.clab.yml"
-    env = {**os.environ, "FELIXPY_LABS_DIR": str(scratch / "labs")}
+    env = {**os.environ, "FELIXPY_LABS_DIR": str(folder)}
 
-    def felixpy(*args: str) -> None:
-        subprocess.run(
-            [sys.executable, "-m", "felixpy", *args], env=env, check=True, capture_output=True, timeout=120
-        )
+    def felixpy(*args: str) -> str:
+        command = [sys.executable, "-m", "felixpy", "lab", *args]
+        done = subprocess.run(command, env=env, check=True, capture_output=True, text=True, timeout=120)
+        return done.stdout + done.stderr
 
     topology.write_text(
         (ROOT / "containerlab/quickstart.clab.yml").read_text().replace("name: quickstart", f"name: {name}")
     )
     try:
-        felixpy("lab", "deploy", "-t", str(topology))
-        yield scratch / "labs" / name
+        said = felixpy(verb, "-t", str(topology))
+        yield folder / name, said
     finally:
-        felixpy("lab", "destroy", "--all")
+        felixpy("destroy", "--all")
         topology.unlink()
 
 
@@ -46,31 +46,12 @@ def deployment(bench: Bench) -> Row:
     """`make lab` after the installation: until every ping is answered, and until everything has been shown."""
     answered, whole = [], []
     for number in range(bench.rounds):
-        folder = bench.scratch / str(number)
-        name = f"bench{os.getpid()}-{number}"
-        topology = ROOT / "containerlab" / f".{name}.clab.yml"
-        topology.write_text(
-            (ROOT / "containerlab/quickstart.clab.yml").read_text().replace("name: quickstart", f"name: {name}")
-        )
-        env = {**os.environ, "FELIXPY_LABS_DIR": str(folder)}
-        felixpy = [sys.executable, "-m", "felixpy", "lab"]
         began = time.monotonic()
-        try:
-            done = subprocess.run(
-                [*felixpy, "tour", "-t", str(topology)],
-                env=env,
-                capture_output=True,
-                text=True,
-                check=True,
-                timeout=120,
-            )
+        with quickstart(bench.scratch / str(number), "tour") as (_, said):
             whole.append(time.monotonic() - began)
-            found = re.search(r"every ping is answered ([0-9.]+) s", done.stdout + done.stderr)
-            assert found is not None, done.stderr
+            found = re.search(r"every ping is answered ([0-9.]+) s", said)
+            assert found is not None, said
             answered.append(float(found[1]))
-        finally:
-            subprocess.run([*felixpy, "destroy", "--all"], env=env, capture_output=True, check=True, timeout=60)
-            topology.unlink()
     first = Series("parse to every ping answered", "s", tuple(answered))
     last = Series("all of `make lab` after the installation", "s", tuple(whole))
     goals = (Goal("pings, s", first.median, 10), Goal("all, s", last.median, 30))
@@ -117,7 +98,7 @@ def idle(bench: Bench) -> Row:
     """Memory and CPU of all daemons of each node of the quickstart lab, when nothing happens."""
     quiet = 5.0 if bench.quick else QUIET_S
     series: list[Series] = []
-    with quickstart(bench.scratch) as lab:
+    with quickstart(bench.scratch / "labs", "deploy") as (lab, _):
         time.sleep(quiet)
         names = {node: daemons(lab, node) for node in ("n1", "n2", "n3")}
         before = {node: {pid: cpu_s(pid) for pid in pids} for node, pids in names.items()}
