@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from ipaddress import ip_network
 from typing import Any, TypeVar
 
+from felixpy.datastore.lease import Lease
 from felixpy.datastore.memory import MemoryDatastore
 from felixpy.datastore.source import Datastore
 from felixpy.ipam.allocate import Request
@@ -83,6 +84,9 @@ class Process:
 
     def watch(self, kinds: Collection[type[Spec]]) -> AsyncIterator[Event]:
         return self.store.watch(kinds)
+
+    def lease(self, name: str, me: str) -> Lease:
+        return self.store.lease(name, me)
 
     async def close(self) -> None:
         """The store lives on."""

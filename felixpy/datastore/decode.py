@@ -13,7 +13,18 @@ import msgspec
 from felixpy.datastore.metadata import decode_metadata
 from felixpy.datastore.shapes import nearest, tidy
 from felixpy.model.errors import InvalidResource
-from felixpy.model.resources import KINDS, EndpointSlice, FelixConfiguration, Kind, Resource, Secret, Service, Spec
+from felixpy.model.resources import (
+    KINDS,
+    EndpointSlice,
+    FelixConfiguration,
+    Kind,
+    Namespace,
+    Pod,
+    Resource,
+    Secret,
+    Service,
+    Spec,
+)
 from felixpy.model.resources.foreign import FELIX
 from felixpy.model.resources.kinds import CALICO
 from felixpy.model.resources.rules import complete, first_problem
@@ -24,7 +35,12 @@ S = TypeVar("S", bound=Spec)
 CRD = "crd.projectcalico.org/v1"
 ENVELOPE = ("apiVersion", "kind", "metadata")
 OTHER_NAMES = {"IPAMConfiguration": "IPAMConfig"}  # the v3 API and the CRD name this kind differently, on purpose
-FOREIGN = (Secret, Service, EndpointSlice)  # Kubernetes' own: we know a part of their fields and judge no other
+FOREIGN = (Secret, Service, EndpointSlice, Namespace, Pod)  # Kubernetes' own: we judge no field that we do not read
+OF_STATUS: Mapping[type[Spec], tuple[str, ...]] = {  # fields that their structs hold beside those of `spec`
+    Service: ("loadBalancer",),
+    Namespace: ("phase",),
+    Pod: ("phase", "podIPs"),
+}
 AT = re.compile(r"(?s)(.*) - at `(key in )?\$\.?(.*)`")
 
 
@@ -84,10 +100,10 @@ def spec_of(kind: Kind, document: Mapping[str, Any], where: str) -> tuple[Mappin
         spec = {}
     if not isinstance(spec, Mapping):
         raise InvalidResource(where, "spec", f"must be a mapping of fields, not a {_type(spec)}")
-    if kind.spec is Service:
+    if kind.spec in OF_STATUS:
         status = document.get("status")
-        balancer = status.get("loadBalancer") if isinstance(status, Mapping) else None
-        return {**spec, "loadBalancer": balancer}, "spec."
+        found = status if isinstance(status, Mapping) else {}
+        return {**spec, **{key: found.get(key) for key in OF_STATUS[kind.spec]}}, "spec."
     return spec, "spec."
 
 

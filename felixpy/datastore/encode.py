@@ -5,11 +5,11 @@ from typing import Any, cast
 
 import msgspec
 
-from felixpy.datastore.decode import CRD, FOREIGN
+from felixpy.datastore.decode import CRD, FOREIGN, OF_STATUS
 from felixpy.datastore.documents import dump_yaml
 from felixpy.datastore.metadata import encode_metadata
 from felixpy.datastore.shapes import shapes
-from felixpy.model.resources import EndpointSlice, Kind, Resource, Secret, Service, kind_of
+from felixpy.model.resources import EndpointSlice, Kind, Resource, Secret, kind_of
 from felixpy.model.resources.scalars import encode_scalar
 
 OWNED = ("name", "namespace", "labels", "annotations", "uid", "resourceVersion", "creationTimestamp")
@@ -26,10 +26,9 @@ def place(kind: Kind, spec: dict[str, Any]) -> dict[str, Any]:
     """Where an object of `kind` holds the fields of `spec`."""
     if kind.spec in (Secret, EndpointSlice):
         return spec
-    if kind.spec is Service and "loadBalancer" in spec:
-        spec = dict(spec)
-        return {"status": {"loadBalancer": spec.pop("loadBalancer")}, "spec": spec}
-    return {"spec": spec}
+    spec = dict(spec)
+    status = {key: spec.pop(key) for key in OF_STATUS.get(kind.spec, ()) if key in spec}
+    return {"status": status, "spec": spec} if status else {"spec": spec}
 
 
 def encode_value(value: object) -> Any:
@@ -63,7 +62,7 @@ def written(
 ) -> dict[str, Any]:
     """A document as its author wrote it, with the metadata that the store gives and the status that is stored.
 
-    A Service's status is its author's: nobody else gives addresses to load balancers here.
+    The status of Kubernetes' own objects is their author's: nobody else gives addresses to load balancers here.
     """
     kind = kind_of(resource.spec)
     dropped = ("managedFields", "generation", "selfLink", "generateName")
@@ -72,7 +71,7 @@ def written(
     if kind.spec is Secret:
         given.pop("stringData", None)
         given["data"] = dict(resource.spec.data)
-    if kind.spec is not Service:
+    if kind.spec not in OF_STATUS:
         given.pop("status", None)
         given |= {"status": stored["status"]} if stored and "status" in stored else {}
     api = kind.api if document.get("apiVersion") == CRD else document["apiVersion"]

@@ -16,6 +16,7 @@ from felixpy.datastore.decode import decode_as, decode_kind
 from felixpy.datastore.documents import load_document
 from felixpy.datastore.encode import encode, merge, to_bytes, written
 from felixpy.datastore.fast import FastDecoder
+from felixpy.datastore.file_lease import FileLease
 from felixpy.datastore.folder import Folder
 from felixpy.datastore.inotify import Inotify
 from felixpy.datastore.metadata import check_name
@@ -126,6 +127,10 @@ class FilesDatastore:
     def watch(self, kinds: Collection[type[Spec]]) -> AsyncIterator[Event]:
         """As `Datastore.watch`."""
         return watch(self, self._folder, self._events, kinds)
+
+    def lease(self, name: str, me: str) -> FileLease:
+        """As `Datastore.lease`."""
+        return FileLease(self._folder, name, me)
 
     async def close(self) -> None:
         """Let go of the inotify descriptor."""

@@ -24,6 +24,7 @@ class MemoryDatastore:
         self._objects: dict[type[Spec], dict[str, AnyResource]] = {}
         self._versions = count(1)
         self._watchers: list[tuple[frozenset[type[Spec]], asyncio.Queue[Event]]] = []
+        self._leases: dict[str, MemoryLease] = {}
         for resource in resources:
             self._put(resource, uid=self._stamp())
 
@@ -78,6 +79,10 @@ class MemoryDatastore:
         finally:
             self._watchers.remove(watcher)
 
+    def lease(self, name: str, me: str) -> "MemoryLease":
+        """As `Datastore.lease`."""
+        return MemoryLease(self._leases, name, me)
+
     async def close(self) -> None:
         """Nothing to let go of."""
 
@@ -107,3 +112,25 @@ class MemoryDatastore:
         for kinds, queue in self._watchers:
             if event.kind in kinds:
                 queue.put_nowait(event)
+
+
+class MemoryLease:
+    """As `Lease`: whoever asks first has it until it lets go."""
+
+    def __init__(self, held: "dict[str, MemoryLease]", name: str, me: str) -> None:
+        self._held, self._name, self._me = held, name, me
+
+    async def hold(self) -> bool:
+        """As `Lease.hold`."""
+        await asyncio.sleep(0)
+        return self._held.setdefault(self._name, self) is self
+
+    async def holder(self) -> str:
+        """As `Lease.holder`."""
+        found = self._held.get(self._name)
+        return "" if found is None else found._me
+
+    async def let_go(self) -> None:
+        """As `Lease.let_go`."""
+        if self._held.get(self._name) is self:
+            del self._held[self._name]

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Any, Protocol, TypeVar
 
+from felixpy.datastore.lease import Lease
 from felixpy.model.resources import Resource, Spec
 from felixpy.model.snapshot import Event, Listed
 
@@ -52,6 +53,10 @@ class Datastore(Protocol):
 
         Unreachable when the datastore goes away: watch again then (`follow` does). What was known stays in force.
         """
+        ...
+
+    def lease(self, name: str, me: str) -> Lease:
+        """The lease `name` (a DNS-1123 label), to be held as `me`; nothing is read or taken yet."""
         ...
 
     async def close(self) -> None:

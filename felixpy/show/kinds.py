@@ -17,7 +17,9 @@ from felixpy.model.resources import (
     IPPool,
     IPReservation,
     Kind,
+    Namespace,
     Node,
+    Pod,
     Resource,
     Secret,
     Service,
@@ -176,5 +178,13 @@ TABLES: Mapping[type[Spec], Sequence[Column[Item]]] = {
         NAME,
         Column("ADDRESSTYPE", lambda i: i.spec.address_type),
         Column("ENDPOINTS", lambda i: [address for e in i.spec.endpoints for address in e.addresses]),
+    ),
+    Namespace: (NAME, Column("STATUS", lambda i: i.spec.phase)),
+    Pod: (
+        NAMESPACE,
+        NAME,
+        Column("STATUS", lambda i: i.spec.phase),
+        Column("NODE", lambda i: i.spec.node_name),
+        Column("IPS", lambda i: [known.ip for known in i.spec.pod_ips]),
     ),
 }

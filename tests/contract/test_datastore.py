@@ -21,11 +21,14 @@ from felixpy.model.resources import (
     IPAMBlock,
     IPPool,
     Metadata,
+    Namespace,
     Node,
     NodeBGP,
+    Pod,
     Resource,
     WorkloadEndpoint,
 )
+from felixpy.model.resources.core import PodIP
 from felixpy.model.snapshot import Event, Gone, Listed, Put
 
 Factory = Callable[[Path], Datastore]
@@ -219,5 +222,38 @@ def test_a_slow_consumer_gets_only_the_newest_snapshot(check: Check) -> None:
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.2):
                     await anext(snapshots)
+
+    check(body)
+
+
+def test_a_lease_has_one_holder_until_it_lets_go(check: Check) -> None:
+    async def body(store: Datastore) -> None:
+        first, second, other = store.lease("job", "n1"), store.lease("job", "n2"), store.lease("another-job", "n2")
+        assert await first.holder() == ""
+        assert await first.hold() and await first.hold()
+        assert not await second.hold()
+        assert await second.holder() == await first.holder() == "n1"
+        assert await other.hold(), "each job has a lease of its own"
+        await second.let_go()
+        assert not await second.hold(), "only its holder can let it go"
+        await first.let_go()
+        assert await second.hold() and not await first.hold()
+        await second.let_go()
+        await other.let_go()
+
+    check(body)
+
+
+def test_pods_and_namespaces_are_read_with_their_status_and_what_we_do_not_know(check: Check) -> None:
+    async def body(store: Datastore) -> None:
+        spec = Pod(node_name="n1", host_network=True, phase="Running", pod_ips=(PodIP(ip="10.65.0.2"),))
+        pod = Resource(Metadata("web-0", "team-a", annotations={"cni.projectcalico.org/ipv4pools": "[]"}), spec)
+        space: Resource[Namespace] = Resource(Metadata("team-a", labels={"zone": "a"}), Namespace(phase="Active"))
+        await store.create(pod)
+        await store.create(space)
+        found = await store.get(Pod, "team-a/web-0")
+        assert found is not None and found.spec == spec and found.meta.annotations == pod.meta.annotations
+        known = (await store.list(Namespace)).objects["team-a"]
+        assert known.meta.labels == {"zone": "a"} and known.spec == Namespace(phase="Active")
 
     check(body)

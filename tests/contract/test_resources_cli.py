@@ -25,6 +25,11 @@ SLICE = (
     "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: web-1}\naddressType: IPv4\n"
     "endpoints: [{addresses: [10.65.0.2]}]\nports: [{port: 80}]\n"
 )
+POD = (
+    "apiVersion: v1\nkind: Pod\nmetadata: {name: web-0, annotations: {cni.projectcalico.org/ipv4pools: '[pods]'}}\n"
+    "spec: {nodeName: n1, containers: [{name: web}]}\nstatus: {phase: Running, podIPs: [{ip: 10.65.0.2}]}\n"
+)
+NAMESPACE = "apiVersion: v1\nkind: Namespace\nmetadata: {name: team-a, labels: {zone: a}}\nstatus: {phase: Active}\n"
 
 
 class Done(NamedTuple):
@@ -275,3 +280,14 @@ def test_the_shell_is_told_verbs_kinds_and_names(tmp_path: Path) -> None:
     assert complete("felixpy get ippools -o y") == ["yaml"]
     assert complete("felixpy get node n") == ["n1", "n2"]
     assert complete("felixpy delete node m") == ["m1"]
+
+
+def test_pods_and_namespaces_of_a_cluster_can_be_brought_along(felixpy: Run) -> None:
+    first = felixpy("apply", "-f", "-", stdin=POD + "---\n" + NAMESPACE)
+    assert first.code == 0, first.err
+    assert "unchanged" in felixpy("apply", "-f", "-", stdin=POD).out
+    stored = json.loads(felixpy("get", "pod", "web-0", "-o", "json").out)
+    assert stored["spec"]["containers"] == [{"name": "web"}]
+    assert stored["status"]["phase"] == "Running"
+    assert felixpy("get", "pods").out.split()[-5:] == ["default", "web-0", "Running", "n1", "10.65.0.2"]
+    assert felixpy("get", "ns").out.split()[-2:] == ["team-a", "Active"]

@@ -1,4 +1,7 @@
-"""The few core/v1 and discovery.k8s.io/v1 objects that routing needs: Secret, Service, EndpointSlice. Pure."""
+"""The few core/v1 and discovery.k8s.io/v1 objects that we need: Secret, Service, EndpointSlice, Namespace, Pod. Pure.
+
+All of them are others' objects: read, never written by a daemon.
+"""
 
 from msgspec import field
 
@@ -59,3 +62,29 @@ class EndpointSlice(Wire, frozen=True):
 
     address_type: str = "IPv4"
     endpoints: tuple[Endpoint, ...] = ()
+
+
+class Namespace(Wire, frozen=True):
+    """A core/v1 Namespace. What we use of it is its metadata: labels select pools, annotations name them."""
+
+    phase: str = ""  # status.phase: Active | Terminating
+
+
+class PodIP(Wire, frozen=True):
+    """One address that the kubelet reports for a pod."""
+
+    ip: str = ""
+
+
+class Pod(Wire, frozen=True):
+    """A core/v1 Pod: where it runs and whether it still does; `phase` and `podIPs` are of its status."""
+
+    node_name: str = ""  # "" while it is not scheduled
+    host_network: bool = False
+    phase: str = ""  # Pending | Running | Succeeded | Failed | Unknown
+    pod_ips: tuple[PodIP, ...] = field(name="podIPs", default=())
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended for good: such a pod holds no address."""
+        return self.phase in ("Succeeded", "Failed")

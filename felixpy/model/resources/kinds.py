@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from felixpy.model.errors import Usage
 from felixpy.model.resources.bgp import BGPConfiguration, BGPFilter, BGPPeer
-from felixpy.model.resources.core import EndpointSlice, Secret, Service
+from felixpy.model.resources.core import EndpointSlice, Namespace, Pod, Secret, Service
 from felixpy.model.resources.felix import FelixConfiguration
 from felixpy.model.resources.ipam import (
     BlockAffinity,
@@ -18,7 +18,8 @@ from felixpy.model.resources.node import CalicoNodeStatus, Node, WorkloadEndpoin
 
 Spec = (
     BGPConfiguration | BGPFilter | BGPPeer | BlockAffinity | CalicoNodeStatus | EndpointSlice | FelixConfiguration
-    | IPAMBlock | IPAMConfig | IPAMHandle | IPPool | IPReservation | Node | Secret | Service | WorkloadEndpoint
+    | IPAMBlock | IPAMConfig | IPAMHandle | IPPool | IPReservation | Namespace | Node | Pod | Secret | Service
+    | WorkloadEndpoint
 )  # fmt: skip
 
 CALICO = "projectcalico.org/v3"
@@ -66,6 +67,8 @@ KINDS: dict[type[Spec], Kind] = {
         Kind(Secret, "secrets", ("secret",), api="v1", namespaced=True),
         Kind(Service, "services", ("service", "svc"), api="v1", namespaced=True),
         Kind(EndpointSlice, "endpointslices", ("endpointslice",), api="discovery.k8s.io/v1", namespaced=True),
+        Kind(Namespace, "namespaces", ("namespace", "ns"), api="v1"),
+        Kind(Pod, "pods", ("pod", "po"), api="v1", namespaced=True),
     )
 }
 
