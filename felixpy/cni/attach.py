@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from felixpy.cni.call import Call
 from felixpy.cni.detach import remove
 from felixpy.cni.errors import (
+    INVALID_CONFIG,
     IO_FAILURE,
     KERNEL_REFUSED,
     NO_ADDRESS,
@@ -22,15 +23,16 @@ from felixpy.cni.errors import (
 )
 from felixpy.cni.journal import Entry
 from felixpy.cni.means import Means, WriteSetting
-from felixpy.cni.plan import Attachment, attached, attachment, endpoint, request
+from felixpy.cni.plan import Attachment, attached, attachment, endpoint, request, with_asked
 from felixpy.cni.result import Attached
 from felixpy.cni.wires import HOST_MAC
-from felixpy.ipam.errors import NoQualifiedPool, Shortage, Taken
+from felixpy.ipam.annotations import Asked, asked
+from felixpy.ipam.errors import BadAnnotation, NoQualifiedPool, Shortage, Taken
 from felixpy.kernel.pod_side import PodSide
 from felixpy.kernel.veth import Veth
 from felixpy.model.addresses import Address
 from felixpy.model.errors import Conflict, InvalidResource, Refused, Trouble, Unreachable
-from felixpy.model.resources import Resource, WorkloadEndpoint
+from felixpy.model.resources import Namespace, Pod, Resource, WorkloadEndpoint
 from felixpy.model.routes import Device
 
 Endpoint = Resource[WorkloadEndpoint]
@@ -57,6 +59,8 @@ async def attach(means: Means, call: Call, lent: Lent | None) -> Attached:
     async with means.alone(what.host_interface):
         try:
             return await _attach(means, call, what, lent)
+        except BadAnnotation as error:
+            raise CniError(INVALID_CONFIG, "the pod asks for what cannot be given", str(error)) from error
         except (NoQualifiedPool, Shortage, Taken) as error:
             raise CniError(NO_ADDRESS, "no address for the pod", str(error)) from error
         except Refused as error:
@@ -78,6 +82,7 @@ async def _attach(means: Means, call: Call, what: Attachment, lent: Lent) -> Att
         before = None
     elif means.journal.holds(what.container, what.interface):
         await means.allocator.release(what.handle)
+    what = with_asked(what, await _asked(means, call))
     entry = Entry(what.container, what.interface, what.handle, what.endpoint, what.host_interface)
     means.journal.begin(entry)
     try:
@@ -90,6 +95,16 @@ async def _attach(means: Means, call: Call, what: Attachment, lent: Lent) -> Att
         "pod attached", pod=what.endpoint, device=what.host_interface, addresses=[str(a) for a in answer.addresses]
     )
     return answer
+
+
+async def _asked(means: Means, call: Call) -> Asked:
+    """What annotations and labels of the pod and its namespace say; a host without Kubernetes has neither."""
+    if not call.pod:
+        return Asked()
+    pod, namespace = await asyncio.gather(
+        means.store.get(Pod, f"{call.namespace}/{call.pod}"), means.store.get(Namespace, call.namespace)
+    )
+    return asked(call.namespace, pod.meta if pod else None, namespace.meta if namespace else None)
 
 
 async def _build(means: Means, call: Call, what: Attachment, lent: Lent, before: Endpoint | None) -> Attached:

@@ -1,11 +1,12 @@
 """What a call means on this node: names, endpoint, and which addresses to ask for. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from felixpy.cni.call import Call
 from felixpy.cni.result import Attached
 from felixpy.ipam.allocate import Request
+from felixpy.ipam.annotations import Asked
 from felixpy.ipam.blocks import Owner, timestamp
 from felixpy.ipam.errors import NoQualifiedPool
 from felixpy.ipam.names import endpoint_name, interface_name
@@ -32,6 +33,8 @@ class Attachment:
     orchestrator: str  # k8s, or cni when no orchestrator names a pod
     workload: str  # the pod's name, else the container's id
     namespace: str
+    uid: str = ""  # the pod's, where the orchestrator says it
+    asked: Asked = Asked()  # what annotations of the pod and its namespace ask for
 
     @property
     def object_name(self) -> str:
@@ -45,14 +48,19 @@ class Attachment:
 
     @property
     def mac(self) -> str:
-        """The pod's end: locally administered, the same for the same container, so that a second ADD agrees."""
+        """The pod's end: as asked for, else locally administered, and the same for the same container, so that a
+        second ADD agrees.
+        """
+        if self.asked.mac:
+            return self.asked.mac
         digest = sha256(f"{self.container}/{self.interface}".encode()).hexdigest()
         return ":".join(["02", *(digest[i : i + 2] for i in range(0, 10, 2))])
 
     def owner(self, now: float) -> Owner:
         """Under whose name the addresses are held, with Calico's attributes."""
         who = {"pod": self.workload, "namespace": self.namespace} if self.orchestrator == "k8s" else {}
-        return Owner(self.handle, {**who, "node": self.node, "timestamp": timestamp(now)})
+        uid = {"uid": self.uid} if self.uid else {}
+        return Owner(self.handle, {**who, **uid, "node": self.node, "timestamp": timestamp(now)})
 
 
 def attachment(call: Call, node: str, prefix: str = "cali") -> Attachment:
@@ -76,7 +84,15 @@ def attachment(call: Call, node: str, prefix: str = "cali") -> Attachment:
         orchestrator="k8s" if call.pod else "cni",
         workload=call.pod or call.container,
         namespace=call.namespace,
+        uid=call.args.get("K8S_POD_UID", "") if call.pod else "",
     )
+
+
+def with_asked(what: Attachment, asked: Asked) -> Attachment:
+    """The attachment as the pod's annotations want it; addresses and MAC are for the pod's first interface."""
+    if what.interface != DEFAULT_INTERFACE:
+        asked = replace(asked, addresses=(), mac="")
+    return replace(what, asked=asked, uid=what.uid or asked.pod_uid)
 
 
 def endpoint(what: Attachment, addresses: tuple[Address, ...]) -> Resource[WorkloadEndpoint]:
@@ -96,6 +112,7 @@ def endpoint(what: Attachment, addresses: tuple[Address, ...]) -> Resource[Workl
             ipv6_gateway=GATEWAY_IPV6 if 6 in versions else None,
             interface_name=what.host_interface,
             mac=what.mac,
+            allow_spoofed_source_prefixes=what.asked.spoofed,
         ),
     )
 
@@ -110,20 +127,30 @@ def attached(what: Attachment, stored: Resource[WorkloadEndpoint], mtu: int, net
 def request(call: Call, what: Attachment, rules: Rules, now: float) -> Request:
     """The addresses to ask for.
 
-    A family that the configuration does not mention is wanted when a pool serves it; wanted addresses stand for
-    their families. With nothing to go by IPv4 is asked for, so that the error says what is missing.
+    Annotations count before the configuration. A family that neither mentions is wanted when a pool serves it, or
+    when pools are named for it; wanted addresses stand for their families. With nothing to go by IPv4 is asked for,
+    so that the error says what is missing.
     """
-    wishes = [Wish(family, call.pools(family)) for family in FAMILIES if _wanted(call, family)]
+    owner, use = what.owner(now), what.asked
+    if use.addresses:
+        return Request(owner, (), use.addresses)
+    wishes = [_wish(call, what, family) for family in FAMILIES if _wanted(call, use, family)]
     if not wishes and not call.addresses:
-        undecided = [family for family in FAMILIES if call.assigns(family) is None]
-        options = [Wish(family, call.pools(family)) for family in undecided]
-        wishes = [wish for wish in options if _served(wish, rules)] or options[:1]
-    return Request(what.owner(now), tuple(wishes), call.addresses)
+        undecided = [_wish(call, what, family) for family in FAMILIES if call.assigns(family) is None]
+        wishes = [wish for wish in undecided if wish.pools or _served(wish, rules)] or undecided[:1]
+    return Request(owner, tuple(wishes), call.addresses)
 
 
-def _wanted(call: Call, family: Family) -> bool:
+def _wish(call: Call, what: Attachment, family: Family) -> Wish:
+    asked = what.asked
+    return Wish(family, asked.pools.get(family) or call.pools(family), namespace_labels=asked.namespace_labels)
+
+
+def _wanted(call: Call, asked: Asked, family: Family) -> bool:
     if any(address.version == family for address in call.addresses):
         return False
+    if asked.families is not None:
+        return family in asked.families
     said = call.assigns(family)
     if said is not None:
         return said

@@ -17,3 +17,7 @@ class Taken(Trouble):
 
 class NotTheHolder(Trouble):
     """A release named another handle or an older allocation than the present one; nothing was released."""
+
+
+class BadAnnotation(Trouble):
+    """A pod or namespace asks for what cannot be understood or is not offered: its author must act."""

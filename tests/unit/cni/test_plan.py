@@ -1,13 +1,15 @@
 """What a call means on a node, and what is answered."""
 
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
 
 from felixpy.cni.call import Call, Config, Ipam
-from felixpy.cni.plan import attached, attachment, endpoint, request
+from felixpy.cni.plan import attached, attachment, endpoint, request, with_asked
 from felixpy.cni.result import add_result, addresses_of, version_result
+from felixpy.ipam.allocate import Request
+from felixpy.ipam.annotations import Asked
 from felixpy.ipam.pools import Rules
 from felixpy.model.addresses import Address
 from tests.ipam_world import pool
@@ -100,6 +102,44 @@ def test_a_wanted_address_stands_for_its_family() -> None:
     asked = call(addresses=(FOUR,))
     made = request(asked, attachment(asked, "n1"), BOTH, 0.0)
     assert (made.wishes, made.addresses) == ((), (FOUR,))
+
+
+def wanted(asked: Asked, rules: Rules = BOTH, **fields: Any) -> Request:
+    made = call(**fields)
+    return request(made, with_asked(attachment(made, "n1"), asked), rules, 0.0)
+
+
+def test_annotations_count_before_the_configuration() -> None:
+    config = Config(ipam=Ipam(assign_ipv4="true", assign_ipv6="false", ipv4_pools=("p",)))
+    assert wanted(Asked(pools={4: ("far",)}), config=config).wishes[0].pools == ("far",)
+    assert wanted(Asked(), config=config).wishes[0].pools == ("p",)
+    assert [wish.family for wish in wanted(Asked(families=frozenset({6})), config=config).wishes] == [6]
+    labels = {"zone": "a"}
+    assert all(wish.namespace_labels == labels for wish in wanted(Asked(namespace_labels=labels)).wishes)
+
+
+def test_addresses_of_an_annotation_are_the_only_ones() -> None:
+    made = wanted(Asked(addresses=(SIX,)), config=Config(ipam=Ipam(assign_ipv4="true")))
+    assert (made.wishes, made.addresses) == ((), (SIX,))
+
+
+def test_a_named_pool_makes_its_family_wanted_even_if_it_does_not_serve() -> None:
+    four_only = Rules(pools=BOTH.pools[:1])
+    assert [wish.family for wish in wanted(Asked(pools={6: ("gone",)}), four_only).wishes] == [4, 6]
+
+
+def test_address_and_mac_of_an_annotation_are_for_the_first_interface() -> None:
+    asked = Asked(addresses=(FOUR,), mac="02:00:5e:10:00:01", spoofed=(ip_network("10.9.0.0/24"),), pod_uid="u1")
+    first, second = (with_asked(attachment(call(interface=name), "n1"), asked) for name in ("eth0", "net1"))
+    assert endpoint(first, (FOUR,)).spec.mac == "02:00:5e:10:00:01" != second.mac
+    assert second.asked.addresses == ()
+    assert endpoint(first, (FOUR,)).spec.allow_spoofed_source_prefixes == asked.spoofed
+    assert first.owner(0.0).attributes["uid"] == "u1"
+
+
+def test_the_runtimes_word_about_the_pods_uid_counts_first() -> None:
+    made = Call("ADD", Config(), "c1", "eth0", args={"K8S_POD_NAME": "web", "K8S_POD_UID": "told"})
+    assert with_asked(attachment(made, "n1"), Asked(pod_uid="read")).uid == "told"
 
 
 def result(version: str, *addresses: Address) -> dict[str, Any]:
