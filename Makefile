@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 TOPOLOGY ?= containerlab/quickstart.clab.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help venv tools test-tools lab clean-lab check test cni bench lock fmt
+.PHONY: help venv tools test-tools cluster-binaries lab clean-lab check test cni bench lock fmt
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | column -t -s:
@@ -29,7 +29,7 @@ check: venv  ## lint, types, architecture, unit tests and laws; under a minute
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q -n 2 tests/unit tests/laws tests/architecture
 
-test: venv test-tools check  ## everything: make check, then a real kernel, real BGP daemons, real labs
+test: venv test-tools cluster-binaries check  ## everything: make check, then a real kernel, real BGP daemons, real labs
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -q -p no:randomly tests/unit tests/laws
 	$(BIN)/coverage report
@@ -37,10 +37,13 @@ test: venv test-tools check  ## everything: make check, then a real kernel, real
 	  $(BIN)/pytest -q --last-failed --last-failed-no-failures none $(REAL); }
 
 # Tests on a real kernel, real BGP daemons and real labs.
-REAL := tests/contract tests/netns tests/exabgp tests/interop tests/lab
+REAL := tests/contract tests/netns tests/exabgp tests/interop tests/lab tests/cluster
 
 test-tools:
 	@PYTHON="$(PYTHON)" containerlab/install.sh --tests $(ARGS)
+
+cluster-binaries:
+	@tests/cluster/build.sh >/dev/null || echo "without Kubernetes' binaries the tests on a cluster are skipped" >&2
 
 tools:  ## the programs that labs and tests run: lists what is missing, installs it as root
 	@PYTHON="$(PYTHON)" containerlab/install.sh $(ARGS)

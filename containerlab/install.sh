@@ -3,7 +3,7 @@
 #
 #   containerlab/install.sh [--no-install] [--tests]
 #
-# --tests: also what only tests and benchmarks need, a C compiler. PYTHON=python3.12 names the Python that makes the
+# --tests: also what only tests and benchmarks need: a C compiler, the parts of a Kubernetes cluster. PYTHON=python3.12 names the Python that makes the
 # virtual environment.
 #
 # Nothing that is installed here starts or stays enabled: packages of routing daemons would otherwise run one on the
@@ -44,6 +44,14 @@ command_of gobgpd || missing gobgpd "one more peer in tests" gobgpd
 if [ "$tests" = yes ]; then
     command_of cc || missing gcc "the static CNI plugin, and the C programs of the benchmarks" cc
     { command_of cc && printf '#include <stdio.h>\n' | cc -E - >/dev/null 2>&1; } || missing libc6-dev "the same" stdio.h
+    command_of dpkg-source || missing dpkg-dev "Kubernetes is built from Debian's source package" dpkg-source
+    command_of openssl || missing openssl "certificates of the cluster" openssl
+    command_of etcd || missing etcd-server "the datastore of the cluster" etcd
+    command_of containerd || missing containerd "pods of the cluster" containerd
+    command_of runc || missing runc "the same" runc
+    command_of iptables || missing iptables "service addresses of the cluster" iptables
+    command_of conntrack || missing conntrack "the same" conntrack
+    command_of busybox || missing busybox-static "what runs in pods" busybox
 fi
 "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || missing python3-venv "the virtual environment" "$PYTHON -m venv"
 
