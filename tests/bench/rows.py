@@ -11,6 +11,7 @@ ROWS = {
     "resync": "tests.bench.routes:resync",
     "one-more": "tests.bench.routes:one_more",
     "attach": "tests.bench.attach:attach",
+    "plugins": "tests.bench.plugins:compare",
     "store": "tests.bench.store:store",
     "exabgp-decode": "tests.bench.exabgp:decoding",
     "exabgp-tell": "tests.bench.exabgp:telling",
