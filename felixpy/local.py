@@ -34,9 +34,12 @@ class LocalEndpoints:
         self.ahead = self.ahead.put(endpoint)
         self._changed()
 
-    def remove(self, name: str, container_id: str) -> None:
-        """This endpoint's routes and neighbours are to go now, whatever the datastore still shows of it."""
-        self.ahead = self.ahead.remove(name, container_id)
+    def remove(self, name: str, container_id: str, version: str = "") -> None:
+        """This endpoint's routes and neighbours are to go now, whatever the datastore still shows of it.
+
+        `version` is that of the object it shows now: the same container may be given the endpoint again.
+        """
+        self.ahead = self.ahead.remove(name, container_id, version)
         self._removed[name, container_id] = asyncio.get_running_loop().time()
         self._changed()
 

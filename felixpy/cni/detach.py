@@ -46,7 +46,7 @@ async def _detach(means: Means, call: Call, what: Attachment) -> None:
 async def remove(means: Means, stored: Resource[WorkloadEndpoint]) -> None:
     """Take an endpoint out of the kernel and of the datastore, in this order of effect: routes, object, interface."""
     container = stored.spec.container_id
-    means.local.remove(stored.name, container)
+    means.local.remove(stored.name, container, stored.meta.version)
     settled, deleted = await asyncio.gather(
         means.settled(stored.name), _delete(means, stored), return_exceptions=True
     )

@@ -49,43 +49,62 @@ class NodeEndpoints:
     unserved: tuple[Unserved, ...] = ()
 
 
+Attached = tuple[str, str]  # an endpoint's name and the id of its container
+
+
 @dataclass(frozen=True, slots=True)
 class Ahead:
     """What this node's CNI server did and the datastore does not show yet.
 
-    A container is never made twice under one id (empty for an endpoint made by hand), so the id tells whether the
-    datastore has caught up: an object with the same id is this one or newer, with another id its predecessor.
+    The container id (empty for an endpoint made by hand) tells whether the datastore has caught up: an object with
+    the same id is this one or newer, with another id its predecessor. A runtime may also take an interface away from
+    a container and give it back; then the version of the object that was removed tells its late echo from the new.
     """
 
     added: Endpoints = field(default_factory=dict)
-    removed: frozenset[tuple[str, str]] = frozenset()  # name and container id
+    removed: Mapping[Attached, str] = field(default_factory=dict)  # with the version of the object
+    stale: Mapping[Attached, str] = field(default_factory=dict)  # removed, and added again since
 
     def over(self, stored: Endpoints) -> Endpoints:
         """The datastore's endpoints with this laid over them."""
-        if not self.added and not self.removed:
+        gone = {name for name, _ in (*self.removed, *self.stale) if name in stored and self._left(name, stored[name])}
+        ours = {name: it for name, it in self.added.items() if name in gone or not _caught_up(it, stored.get(name))}
+        if not gone and not ours:
             return stored
-        rest = {name: it for name, it in stored.items() if (name, it.spec.container_id) not in self.removed}
-        return rest | {name: it for name, it in self.added.items() if not _caught_up(it, rest.get(name))}
+        return {name: it for name, it in stored.items() if name not in gone} | ours
 
     def after(self, stored: Endpoints) -> "Ahead":
         """This without the additions that the datastore shows by now."""
-        left = {name: it for name, it in self.added.items() if not _caught_up(it, stored.get(name))}
+        left = {name: it for name, it in self.added.items() if not self._shown(it, stored.get(name))}
         return self if len(left) == len(self.added) else replace(self, added=left)
 
     def put(self, endpoint: Resource[WorkloadEndpoint]) -> "Ahead":
         """This with one endpoint more."""
-        return replace(self, added={**self.added, endpoint.name: endpoint})
+        key = (endpoint.name, endpoint.spec.container_id)
+        added = {**self.added, endpoint.name: endpoint}
+        if key not in self.removed:
+            return replace(self, added=added)
+        removed = {other: version for other, version in self.removed.items() if other != key}
+        return Ahead(added, removed, {**self.stale, key: self.removed[key]})
 
-    def remove(self, name: str, container_id: str) -> "Ahead":
-        """This without that endpoint, whatever the datastore still says of it."""
+    def remove(self, name: str, container_id: str, version: str = "") -> "Ahead":
+        """This without that endpoint, whatever the datastore still says of it; `version` is what it says now."""
         added = {
             other: it for other, it in self.added.items() if other != name or it.spec.container_id != container_id
         }
-        return Ahead(added, self.removed | {(name, container_id)})
+        return Ahead(added, {**self.removed, (name, container_id): version}, self.stale)
 
-    def forget(self, removed: Collection[tuple[str, str]]) -> "Ahead":
+    def forget(self, removed: Collection[Attached]) -> "Ahead":
         """This without the memory of these removals."""
-        return replace(self, removed=self.removed - set(removed))
+        left, stale = ({k: v for k, v in known.items() if k not in removed} for known in (self.removed, self.stale))
+        return Ahead(self.added, left, stale)
+
+    def _left(self, name: str, stored: Resource[WorkloadEndpoint]) -> bool:
+        key = (name, stored.spec.container_id)
+        return key in self.removed or (key in self.stale and self.stale[key] == stored.meta.version)
+
+    def _shown(self, ours: Resource[WorkloadEndpoint], stored: Resource[WorkloadEndpoint] | None) -> bool:
+        return stored is not None and _caught_up(ours, stored) and not self._left(ours.name, stored)
 
 
 def _caught_up(ours: Resource[WorkloadEndpoint], stored: Resource[WorkloadEndpoint] | None) -> bool:

@@ -12,7 +12,7 @@ import pytest
 
 from felixpy.cni import wire
 from tests.namespaces import Namespace
-from tests.netns.agent_process import ip, node, until
+from tests.netns.agent_process import ip, node, routes, until
 from tests.netns.cni_plugin import (
     Runtime,
     apply,
@@ -116,6 +116,16 @@ def test_add_twice_answers_the_same_and_del_twice_succeeds(runtime: Runtime, net
     assert [runtime.call("DEL", "web", pod).code for _ in range(2)] == [0, 0]
     assert runtime.call("DEL", "never-there", "").code == 0
     assert runtime.call("CHECK", "web", pod).json["code"] == 3
+
+
+def test_a_container_that_loses_its_interface_and_gets_it_back_keeps_it(runtime: Runtime, netns: Namespace) -> None:
+    inside = netns.another()
+    runtime.add("web", inside)
+    assert runtime.call("DEL", "web", inside).code == 0
+    again = runtime.add("web", inside)
+    time.sleep(0.3)  # by then the datastore has shown the new endpoint, and long before the removal of the old one
+    assert pings(inside, "10.0.0.1")
+    assert routes() == [f"{again.addresses[0]} dev {again.device} proto 80 scope link"]
 
 
 def test_a_pods_next_container_takes_over_and_the_old_one_takes_nothing_away(

@@ -1,5 +1,6 @@
 """Which endpoints are ours, who wins a conflict, and what the CNI server says ahead of the datastore."""
 
+from dataclasses import replace
 from ipaddress import ip_address
 from itertools import permutations
 
@@ -82,6 +83,23 @@ def test_what_the_cni_server_removes_is_gone_whatever_the_datastore_still_shows(
     assert ahead.over(of(again)) == of(again)
     assert ahead.put(again).over(of(ours)) == of(again)
     assert ahead.forget(ahead.removed) == Ahead()
+
+
+def test_a_container_that_gets_its_endpoint_back_has_it_although_it_was_removed_before() -> None:
+    before = versioned(endpoint("a", "10.65.0.1", container="1"), "7")
+    again = endpoint("a", "10.65.0.2", container="1")
+    ahead = Ahead().put(before).remove(before.name, "1", "7").put(again)
+    assert ahead.over({}) == of(again)
+    assert ahead.over(of(before)) == of(again)  # the late echo of what was removed
+    assert ahead.after(of(before)) is ahead
+    echo = versioned(again, "9")
+    assert ahead.over(of(echo)) == of(echo)
+    assert ahead.after(of(echo)).over({}) == {}
+    assert ahead.remove(again.name, "1", "9").over(of(echo)) == {}
+
+
+def versioned(resource: Resource[WorkloadEndpoint], version: str) -> Resource[WorkloadEndpoint]:
+    return replace(resource, meta=replace(resource.meta, version=version))
 
 
 def test_removing_the_predecessor_leaves_its_successor() -> None:
