@@ -7,7 +7,7 @@ whatever way, changes nothing in the kernel.
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from ipaddress import ip_network
@@ -225,10 +225,9 @@ class Agent:
         snapshot = self.snapshot
         self._want(snapshot)
         now = self.now()
-        before = dict(holdings.routes.held)
         outcomes = await holdings.settle(now, may_erase=snapshot.may_erase(NEEDED))
         if "routes" in outcomes:
-            self._note_leavers(before, outcomes["routes"])
+            self._note_leavers(outcomes["routes"])
         self._story.passed(outcomes, holdings.contested(now))
         if holdings.guarded(self.here.advertised) != self.here.guarded:
             self._changed.set()  # IPv6 forwarding waited for this
@@ -237,10 +236,11 @@ class Agent:
         await self.local.passed(wanted, self.reasons())
         self.passed.tell()
 
-    def _note_leavers(self, before: Mapping[RouteKey, Route], outcome: Outcome[RouteKey, Route]) -> None:
+    def _note_leavers(self, outcome: Outcome[RouteKey, Route]) -> None:
         """The addresses whose route went, or moved to another interface."""
-        for key, route in outcome.plan.write.items():
-            if key not in outcome.refused and key in before and before[key].device != route.device:
+        for key, before in outcome.before.items():
+            route = outcome.plan.write.get(key)
+            if route is not None and key not in outcome.refused and before.device != route.device:
                 self.left.put_nowait(key.prefix.network_address)
         for key in outcome.plan.erase - outcome.refused.keys():
             self.left.put_nowait(key.prefix.network_address)

@@ -27,7 +27,6 @@ from felixpy.model.resources import KINDS, Kind, Resource, Secret, Spec, kind_of
 from felixpy.model.snapshot import Event, Listed
 
 S = TypeVar("S", bound=Spec)
-T = TypeVar("T")
 Any_ = Resource[Any]
 
 BATCH = 64  # objects read before other tasks of the loop get their turn
@@ -39,7 +38,6 @@ class FilesDatastore:
     def __init__(self, root: Path, *, sync: bool = True) -> None:
         self._folder = Folder(root)
         self._swap = Swap(self._folder, sync)
-        self._sync = sync
         self._fast = FastDecoder()
         self._decoded: dict[str, tuple[str, Any_ | InvalidResource]] = {}
         self._inotify: Inotify | None = None
@@ -122,7 +120,7 @@ class FilesDatastore:
         def check(before: bytes) -> None:
             self._agree(kind, resource, before)
 
-        await self._run(lambda: self._swap.remove(path, check))
+        await self._swap.remove(path, check)
 
     def watch(self, kinds: Collection[type[Spec]]) -> AsyncIterator[Event]:
         """As `Datastore.watch`."""
@@ -198,7 +196,7 @@ class FilesDatastore:
 
     async def _put(self, kind: Kind, path: Path, content: Callable[[bytes | None, int], bytes]) -> Any_:
         private = kind.spec is Secret
-        data = await self._run(lambda: self._swap.put(path, content, private))
+        data = await self._swap.put(path, content, private)
         name = cast("str", self._folder.name(kind, path.name))
         mark = digest(data)
         decoded = self._decode(kind, name, data, mark)
@@ -206,10 +204,6 @@ class FilesDatastore:
             raise decoded
         self._decoded[str(path)] = (mark, decoded)
         return decoded
-
-    async def _run(self, work: Callable[[], T]) -> T:
-        """In a thread when the disk is waited for, so that the loop turns meanwhile."""
-        return await asyncio.to_thread(work) if self._sync else work()
 
     def _events(self) -> Inotify:
         if self._inotify is None:

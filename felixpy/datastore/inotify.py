@@ -17,7 +17,10 @@ from felixpy.model.errors import Unreachable
 CLOSE_WRITE, MOVED_FROM, MOVED_TO, CREATE, DELETE = 0x8, 0x40, 0x80, 0x100, 0x200  # linux/inotify.h
 DELETE_SELF, MOVE_SELF, UNMOUNT, OVERFLOW, IGNORED, ISDIR = 0x400, 0x800, 0x2000, 0x4000, 0x8000, 0x40000000
 ONLYDIR = 0x01000000
-CHANGES = CLOSE_WRITE | MOVED_FROM | MOVED_TO | CREATE | DELETE | DELETE_SELF | MOVE_SELF
+GONE = DELETE_SELF | MOVE_SELF
+# Of a file's birth only the end matters, of a folder's only the birth: fewer wake-ups for each object written.
+FILES = CLOSE_WRITE | MOVED_FROM | MOVED_TO | DELETE | GONE
+FOLDERS = CREATE | MOVED_FROM | MOVED_TO | DELETE | GONE
 HEAD = struct.Struct("iIII")  # wd, mask, cookie, length of the name
 
 Listener = Callable[[Path | None, str, int], None]  # folder (None: everything, events were lost), file name, mask
@@ -44,9 +47,9 @@ class Inotify:
         """Call it no more."""
         self._listeners.remove(listener)
 
-    def add(self, folder: Path) -> bool:
+    def add(self, folder: Path, changes: int = FILES) -> bool:
         """Watch `folder`, and no longer what was at its path before; False when there is none."""
-        wd: int = self._libc.inotify_add_watch(self._descriptor, os.fsencode(folder), CHANGES | ONLYDIR)
+        wd: int = self._libc.inotify_add_watch(self._descriptor, os.fsencode(folder), changes | ONLYDIR)
         number = ctypes.get_errno()
         if wd < 0 and number not in (errno.ENOENT, errno.ENOTDIR):
             raise _trouble(number, "max_user_watches")
@@ -72,7 +75,8 @@ class Inotify:
             wd, mask, _, length = HEAD.unpack_from(data, offset)
             name = data[offset + HEAD.size : offset + HEAD.size + length].rstrip(b"\0")
             offset += HEAD.size + length
-            self._tell(wd, mask, os.fsdecode(name))
+            if name[:1] != b".":  # a file on its way to its name
+                self._tell(wd, mask, os.fsdecode(name))
 
     def _tell(self, wd: int, mask: int, name: str) -> None:
         folder = None if mask & OVERFLOW else self._folders.get(wd)

@@ -6,14 +6,17 @@ It is held for two short moments, to take a version and to rename; the writing a
 whoever was overtaken meanwhile gets a Conflict.
 """
 
+import asyncio
 import fcntl
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 
+from felixpy.datastore.disk import Disk
 from felixpy.datastore.folder import Folder
 from felixpy.model.errors import Conflict, InvalidResource, Unreachable
 
@@ -35,10 +38,10 @@ class Swap:
 
     def __init__(self, folder: Folder, sync: bool) -> None:
         self._folder = folder
-        self._sync = sync
+        self._disk = Disk(sync)
         self._swept: set[Path] = set()
 
-    def put(self, path: Path, content: Content, private: bool) -> bytes:
+    async def put(self, path: Path, content: Content, private: bool) -> bytes:
         """Store what `content` makes of the file's present bytes; it raises Conflict to give up.
 
         Conflict as well when another writer was faster. Returns the bytes stored. Either the old or the new content
@@ -46,27 +49,31 @@ class Swap:
         """
         try:
             self._make_room(path.parent, 0o700 if private else 0o755)
-            with self._locked() as lock:
+            with await self._locked() as lock:
                 before = self._folder.read(path)
-                version = _next_version(lock)
+                version = _next_version(lock.fileno())
             data = content(before, version)
-            temporary = self._write(path.parent, data, 0o600 if private else 0o644)
+            temporary = path.parent / f"{TEMPORARY}{os.urandom(8).hex()}"  # process ids repeat across namespaces
             try:
-                with self._locked():
+                with _new_file(temporary, 0o600 if private else 0o644) as file:
+                    _fill(file.fileno(), data)
+                    await self._disk.keep(file.fileno())
+                with await self._locked():
                     _expect(self._folder.read(path), before, path)
                     temporary.rename(path)
             except BaseException:
-                temporary.unlink(missing_ok=True)
+                with suppress(OSError):
+                    temporary.unlink(missing_ok=True)
                 raise
-            self._settle(path.parent)
+            await self._disk.keep_names(path.parent)
         except OSError as error:
             raise self._folder.trouble(path, error) from error
         return data
 
-    def remove(self, path: Path, check: Callable[[bytes], None]) -> None:
+    async def remove(self, path: Path, check: Callable[[bytes], None]) -> None:
         """Delete the file once `check` agrees to its bytes (it raises Conflict); success when it is gone."""
         try:
-            with self._locked():
+            with await self._locked():
                 try:
                     now = self._folder.read(path)
                 except InvalidResource:  # a pipe, a device, something huge: `check` decides without its content
@@ -74,57 +81,26 @@ class Swap:
                 if now is None:
                     return
                 check(now)
-                path.unlink(missing_ok=True)
-            self._settle(path.parent)
+                path.unlink(missing_ok=True)  # noqa: ASYNC240 - the lock is held for it
+            await self._disk.keep_names(path.parent)
         except OSError as error:
             raise self._folder.trouble(path, error) from error
 
-    @contextmanager
-    def _locked(self) -> Iterator[int]:
-        descriptor = os.open(self._folder.root / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    async def _locked(self) -> FileIO:
+        """The lock file, locked until it is closed. What is done until then must not await."""
+        file = FileIO(os.open(self._folder.root / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644), "r+")
         try:
             deadline, pause = time.monotonic() + LOCK_WAIT_S, 0.0001
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise Unreachable(
-                            f"{self._folder.target}: its lock is held for {LOCK_WAIT_S:.0f} s"
-                        ) from None
-                time.sleep(pause)
+            while not (ours := _lock(file)) and time.monotonic() < deadline:
+                await asyncio.sleep(pause)
                 pause = min(pause * 1.5, 0.005)
-            yield descriptor
-        finally:
-            os.close(descriptor)  # lets go of the lock
-
-    def _write(self, folder: Path, data: bytes, mode: int) -> Path:
-        """A new file that no list shows and no watcher looks at."""
-        path = folder / f"{TEMPORARY}{os.urandom(8).hex()}"  # process ids repeat across namespaces
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
-            if self._sync:
-                os.fsync(descriptor)
         except BaseException:
-            with suppress(OSError):
-                path.unlink()
+            file.close()
             raise
-        finally:
-            os.close(descriptor)
-        return path
-
-    def _settle(self, folder: Path) -> None:
-        if not self._sync:
-            return
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        if not ours:
+            file.close()
+            raise Unreachable(f"{self._folder.target}: its lock is held for {LOCK_WAIT_S:.0f} s")
+        return file
 
     def _make_room(self, folder: Path, mode: int) -> None:
         """The kind's folder, made when needed and, once per process, cleared of what killed writers left."""
@@ -139,6 +115,25 @@ class Swap:
                 if path.stat().st_mtime < old:
                     path.unlink()
         self._swept.add(folder)
+
+
+def _lock(file: FileIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _new_file(path: Path, mode: int) -> FileIO:
+    """A file that no list shows and no watcher looks at."""
+    return FileIO(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "w")
+
+
+def _fill(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
 
 
 def _next_version(lock: int) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from felixpy.datastore.folder import Folder
-from felixpy.datastore.inotify import CREATE, DELETE_SELF, ISDIR, MOVE_SELF, MOVED_FROM, UNMOUNT, Inotify
+from felixpy.datastore.inotify import DELETE_SELF, FOLDERS, ISDIR, MOVE_SELF, MOVED_FROM, UNMOUNT, Inotify
 from felixpy.model.errors import InvalidResource
 from felixpy.model.resources import Kind, Resource, Spec, kind_of
 from felixpy.model.snapshot import Broken, Event, Gone, Listed, Put
@@ -57,8 +57,8 @@ class Changes:
             if (kind := self._kinds.get(folder / file)) is not None:
                 self._mark(kind, None)
         elif (kind := self._kinds.get(folder)) is not None:
-            if mask & CREATE or mask & ISDIR:
-                return  # its content follows with CLOSE_WRITE
+            if mask & ISDIR:
+                return
             name = self._folder.name(kind, file)
             if name is None or (kind, None) in self._dirty:
                 return
@@ -99,7 +99,7 @@ async def watch(
 
 async def _list(reader: Reader, folder: Folder, source: Inotify, kind: Kind) -> Listed:
     """Watch first, list then: nothing that happens in between is missed."""
-    source.add(folder.root)
+    source.add(folder.root, FOLDERS)
     source.add(folder.of(kind))
     return await reader.list(kind.spec)
 

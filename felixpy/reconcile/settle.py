@@ -150,12 +150,13 @@ class Settler(Generic[K, V]):
         self._dirty |= dict.fromkeys(self._retries.ripe(now))
         try:
             plan = await self._whole(now, may_erase) if self.reads(now) else self._touched(now, may_erase)
+            before = {key: self._held[key] for key in (*plan.write, *plan.erase) if key in self._held}
             refused = await self.table.apply(plan) if plan else {}
         except BaseException:
             self._must_read = True
             raise
         self._note(plan, refused, now)
-        return Outcome(plan, refused)
+        return Outcome(plan, refused, before)
 
     def _doubt(self, key: K) -> None:
         if key in self._desired or key in self._held:

@@ -1,7 +1,7 @@
 """The one shape of every outside state: read what is ours, carry out a plan."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from felixpy.model.errors import Refused
@@ -30,10 +30,11 @@ class Table(Protocol[K, V]):
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[K, V]):
-    """What was tried, and which keys were refused."""
+    """What was tried, which keys were refused, and what those of the plan held before, as far as that is known."""
 
     plan: Plan[K, V]
     refused: Mapping[K, Refused]
+    before: Mapping[K, V] = field(default_factory=dict)
 
 
 async def reconcile(desired: Mapping[K, V], table: Table[K, V], *, may_erase: bool) -> Outcome[K, V]:

@@ -117,10 +117,19 @@ def compare(bench: Bench) -> Row:
         each = plugins(made.environment, bench.scratch)
         one_by_one(each, 3, netns)
         times = one_by_one(each, count, netns)
-        rates = {plugin.name: tuple(at_once(plugin, burst, netns) for _ in range(bench.rounds)) for plugin in each[:2]}
-    adds = {name: Series(f"{name} ADD", "ms", tuple(times[name, "ADD"]), base=name == "ptp") for name, _ in rows(each)}
-    dels = {name: Series(f"{name} DEL", "ms", tuple(times[name, "DEL"]), base=name == "ptp") for name, _ in rows(each)}
-    many = [Series(f"{name}, {burst} ADDs at once", "a second", found, base=name == "ptp") for name, found in rates.items()]
+        rates = {
+            plugin.name: tuple(at_once(plugin, burst, netns) for _ in range(bench.rounds)) for plugin in each[:2]
+        }
+    adds = {
+        name: Series(f"{name} ADD", "ms", tuple(times[name, "ADD"]), base=name == "ptp") for name, _ in rows(each)
+    }
+    dels = {
+        name: Series(f"{name} DEL", "ms", tuple(times[name, "DEL"]), base=name == "ptp") for name, _ in rows(each)
+    }
+    many = [
+        Series(f"{name}, {burst} ADDs at once", "a second", found, base=name == "ptp")
+        for name, found in rates.items()
+    ]
     return Row(
         "CNI plugins, whole process",
         [*adds.values(), *dels.values(), *many],

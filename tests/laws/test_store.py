@@ -143,7 +143,7 @@ def test_a_follower_that_misses_events_is_found_out(monkeypatch: Any) -> None:
     """The negative control: the law above fails when one kind of event is not looked at."""
     from felixpy.datastore import inotify
 
-    monkeypatch.setattr(inotify, "CHANGES", inotify.CHANGES & ~inotify.DELETE)
+    monkeypatch.setattr(inotify.Inotify.add, "__defaults__", (inotify.FILES & ~inotify.DELETE,))
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "ippools").mkdir()
         try:
