@@ -1,5 +1,6 @@
 """Join: what the router answers on its status socket. Reads the state, changes nothing."""
 
+import asyncio
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from felixpy.daemon.health import live
 from felixpy.kernel.owners import protocol_name
 from felixpy.model.addresses import Prefix, parse_prefix
 from felixpy.model.errors import Usage
+from felixpy.model.facts import NodeFacts
 from felixpy.model.status import (
     Condition,
     Explanation,
@@ -44,7 +46,15 @@ def answers(router: Router) -> Answers:
         "routes": lambda _: routes(router),
         "explain": lambda given: explain(router, given),
         "health": lambda _: health(router),
+        "facts": lambda given: facts(router, given),
     }
+
+
+async def facts(router: Router, given: Mapping[str, Any]) -> NodeFacts:
+    """Everything that decides where this node sends a packet, for `felixpy trace` and `check`."""
+    from felixpy.kernel.facts import asked_facts
+
+    return await asyncio.to_thread(asked_facts, router.parts.node, given)
 
 
 def orders_taken(router: Router) -> Answers:

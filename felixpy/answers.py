@@ -14,6 +14,7 @@ from felixpy.desired.endpoints import LocalEndpoint, Unserved
 from felixpy.kernel.owners import protocol_name
 from felixpy.model.addresses import Prefix, contains, parse_prefix
 from felixpy.model.errors import Trouble, Unreachable
+from felixpy.model.facts import NodeFacts
 from felixpy.model.resources import FelixConfiguration
 from felixpy.model.routes import Route, RouteKey
 from felixpy.model.status import (
@@ -42,7 +43,13 @@ class Answers:
 
     def by_question(self) -> dict[str, Callable[[Mapping[str, Any]], Any]]:
         """For daemon/status."""
-        return {"routes": self.routes, "endpoints": self.endpoints, "health": self.health}
+        return {"routes": self.routes, "endpoints": self.endpoints, "health": self.health, "facts": self.facts}
+
+    async def facts(self, arguments: Mapping[str, Any]) -> NodeFacts:
+        """Everything that decides where this node sends a packet; `about` narrows the routes to those that matter."""
+        from felixpy.kernel.facts import asked_facts
+
+        return await asyncio.to_thread(asked_facts, self.agent.here.node, arguments)
 
     async def routes(self, arguments: Mapping[str, Any]) -> RoutesStatus:
         """Every route that felixpy wants or that is marked as its own; `prefix` narrows it to what overlaps."""
