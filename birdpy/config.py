@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from birdpy.policy.sessions import SpeakerSettings
 from felixpy.daemon.settings import Setting, setting
 from felixpy.kernel.owners import PROTOCOL_BIRD
 from felixpy.model.addresses import Address, parse_address
@@ -28,9 +29,25 @@ class Settings:
         90.0, Setting("how often the kernel is compared in full", unit="seconds", low=1, high=86400)
     )
     retry_s: float = setting(2.0, Setting("wait before a refused key is tried again", "seconds", 0.1, 600))
+    router_id: str = setting(
+        "", Setting("BGP identifier: an IPv4 address, or hash (of the node's name); empty: the node's IPv4 address")
+    )
+    namespace: str = setting(
+        "kube-system", Setting("namespace of the Secrets with BGP passwords", environment="NAMESPACE")
+    )
+    hold_time_s: int = setting(
+        90, Setting("hold time of sessions whose BGPPeer has no keepaliveTime", unit="seconds", low=3, high=65535)
+    )
     api_server: str = setting("", Setting("addresses, with commas, that no learned route may capture"))
     log_level: str = setting(
         "info", Setting("least severity that is logged", choices=("debug", "info", "warning", "error"))
+    )
+
+
+def speaker_settings(settings: Settings) -> SpeakerSettings:
+    """What these settings say about the node as a speaker."""
+    return SpeakerSettings(
+        router_id=settings.router_id, namespace=settings.namespace, hold_time_s=settings.hold_time_s
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from birdpy import peers
 from birdpy.peers import Fate, Peer
+from birdpy.policy.changes import Change, Effect, change
 from birdpy.policy.imports import Surroundings, judgement
 from birdpy.policy.session import Session, Speaker
 from birdpy.rib.events import Acked, Down, EndOfRib, Event, Notified, Opened, Overflow, Refresh, Shutdown, Up, Update
@@ -33,6 +34,16 @@ class Heard:
     held: list[Peer] = field(default_factory=list)  # sent too much: to be taken out of the configuration
     near: list[Peer] = field(default_factory=list)  # sent nearly too much, for the first time
     ask: set[Address] = field(default_factory=set)  # to be asked for everything again
+    closing: set[Address] = field(default_factory=set)  # to be told nothing from now on, and then closed
+    back: set[Address] = field(default_factory=set)  # were closing, and are wanted again
+    changes: dict[str, Change] = field(default_factory=dict)  # sessions, by name, that are configured otherwise now
+    begun: set[str] = field(default_factory=set)  # sessions, by name, that there were not before
+
+    @property
+    def anew(self) -> frozenset[str]:
+        """The sessions whose paths have to be judged, whether policy is the same or not."""
+        judged = {name for name, found in self.changes.items() if found.effect is not Effect.LIVE}
+        return frozenset(judged | self.begun)
 
 
 class Learning:
@@ -44,26 +55,62 @@ class Learning:
         self.rib = Rib()
         self.selection = Selection(self.rib, ground)
         self._judges: dict[str, Judge] = {}
+        self._wanted: dict[Address, Session] = {}
 
     def configure(self, speaker: Speaker, now: float) -> Heard:
-        """The sessions that should be: new ones begin, removed ones lose their paths, changed ones stay."""
-        heard = Heard()
-        wanted = {session.address: session for session in speaker.sessions}
-        touched: Touched = set()
-        for address in [a for a, peer in self.peers.items() if not same_peer(peer.session, wanted.get(a))]:
-            gone = self.peers.pop(address)
-            touched |= self.rib.lost(gone.session.name)
-            self._judges.pop(gone.session.name, None)
-            heard.spoken.add(address)
-            heard.down.add(address)
-        for address, session in wanted.items():
-            peer = self.peers.get(address)
-            if peer is None:
-                self.peers[address] = Peer(session, since=now)
+        """The sessions that should be: new ones begin, changed ones stay, removed ones are led out.
+
+        A session that is up and should be no more is closing first, until it was told that nothing is here: merely
+        closed, its peer would keep our routes as stale for the restart time.
+        """
+        heard, touched = Heard(), set[Prefix]()
+        self._wanted = {session.address: session for session in speaker.sessions}
+        for address, peer in tuple(self.peers.items()):
+            after = self._wanted.get(address)
+            if peer.up and (after is None or (after.held_down and not peer.session.held_down)):
+                if peer.closing is None:
+                    peer.closing = now + peers.CLOSE_WITHIN_S
+                    heard.closing.add(address)
+            elif after is None or after.peer_as != peer.session.peer_as:
+                touched |= self._part_with(peer, heard)
             else:
-                peer.session = session
+                touched |= self._reconfigure(peer, after, heard)
+        for address, session in self._wanted.items():
+            if address not in self.peers:
+                self.peers[address] = Peer(session, since=now)
+                heard.begun.add(session.name)
         heard.changed = self.selection.update(touched)
         return heard
+
+    def _part_with(self, peer: Peer, heard: Heard) -> Touched:
+        """It is no peer any more."""
+        address, name = peer.session.address, peer.session.name
+        del self.peers[address]
+        self._judges.pop(name, None)
+        heard.spoken.add(address)
+        heard.down.add(address)
+        return self.rib.lost(name)
+
+    def _reconfigure(self, peer: Peer, after: Session, heard: Heard) -> Touched:
+        """The same peer, perhaps with other options; its paths stay."""
+        before, address = peer.session, after.address
+        if peer.closing is not None:
+            peer.closing, peer.let_go = None, False
+            heard.back.add(address)
+        found = change(before, after)
+        if found is None:
+            return set()
+        heard.changes[after.name], peer.session = found, after
+        touched: Touched = set()
+        if before.name != after.name:
+            touched = self.rib.rename(before.name, after.name)
+            self._judges.pop(before.name, None)
+            heard.begun.add(after.name)
+        if before.max_prefix < after.max_prefix:
+            peers.let_return(peer)
+            if peer.up and self.rib.counts(after.name)[0] >= before.max_prefix:
+                heard.ask.add(address)  # what was above the limit was not kept
+        return touched
 
     def expect(self, now: float) -> None:
         """We have just started and hold routes of an earlier life: every peer is awaited for its restart time."""
@@ -153,6 +200,11 @@ class Learning:
         fate = peers.go_down(peer, event, now)
         if not was_up:
             return set()
+        if peer.closing is not None:
+            touched = self._part_with(peer, heard)
+            if peer.session.address in self._wanted:
+                self.peers[peer.session.address] = Peer(self._wanted[peer.session.address], since=now)
+            return touched
         heard.down.add(peer.session.address)
         if fate is Fate.DROP:
             heard.spoken.add(peer.session.address)
@@ -188,11 +240,6 @@ class Learning:
             for prefix, choice in self.selection.choices.items()
             if choice.best.source == "bgp"
         }
-
-
-def same_peer(before: Session, after: Session | None) -> bool:
-    """Whether a session that changed may keep its paths: it is still that peer's, by name and AS."""
-    return after is not None and (before.name, before.peer_as) == (after.name, after.peer_as)
 
 
 def notified(event: Notified) -> str:

@@ -52,7 +52,7 @@ class Orders:
     pods: frozenset[Address]  # of this node
     holders: dict[Address, str]  # who holds the addresses of own blocks that are given out
     problems: tuple[InvalidResource, ...] = ()
-    import_key: object = None  # equal when import policy is; likewise the others
+    import_key: object = None  # equal when import policy is, but for a session's own options; likewise the others
     export_key: object = None
     fib_key: object = None
 
@@ -86,7 +86,10 @@ def orders(snapshot: Snapshot, node: str, metric: int, settings: SpeakerSettings
         pods=pods,
         holders=held,
         problems=(*me.problems, *blocks.problems),
-        import_key=(me.sessions, me.addresses, me.owners, tuple(blocks.affinities), pods, held, chosen),
+        import_key=(
+            frozenset(session.address for session in me.sessions), me.router_id, me.cluster_id, me.addresses,
+            me.owners, tuple(blocks.affinities), pods, held, chosen,
+        ),
         export_key=(
             me.sessions, me.cluster_id, blocks.announced, services, chosen,
             *({name: found.spec for name, found in snapshot.of(kind).items()} for kind in (IPPool, BGPConfiguration)),

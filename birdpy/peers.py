@@ -15,6 +15,7 @@ from birdpy.rib.events import Down, Opened
 from felixpy.model.addresses import Address, Family
 
 PATIENCE_S = 20.0  # for the End-of-RIB of a peer that came back without offering graceful restart
+CLOSE_WITHIN_S = 10.0  # for a session that goes to be told that nothing is here any more
 HOLD_S = 300.0  # the first stay away after too many prefixes; doubled each time
 HOLD_LIMIT = 6  # doublings: at most five hours
 WARN_SHARE = 0.8
@@ -45,6 +46,8 @@ class Peer:
     held_until: float | None = None
     holds: int = 0
     warned: bool = False
+    closing: float | None = None  # it is to go: until when withdrawals may take
+    let_go: bool = False  # ... and everything was withdrawn, or that time is over: it leaves ExaBGP's configuration
 
     @property
     def restart_s(self) -> float | None:
@@ -70,6 +73,8 @@ class Peer:
         """In the words of the command line."""
         if self.session.held_down or self.held_until is not None:
             return "held-down"
+        if self.closing is not None:
+            return "closing"
         return "established" if self.up else "connect"
 
 
@@ -101,6 +106,8 @@ def go_down(peer: Peer, event: Down, now: float) -> Fate:
     if event.ours:
         keep_for(peer, now, peer.session.graceful_restart_s if peer.restart_s is None else peer.restart_s)
         return Fate.KEEP
+    if peer.closing is not None:
+        return Fate.DROP
     if peer.held_until is not None:
         return Fate.KEEP  # we took the session away and said that what was accepted stays
     lasting = peer.lasting
@@ -166,12 +173,16 @@ def may_return(peer: Peer, now: float) -> bool:
     return True
 
 
+def let_return(peer: Peer) -> None:
+    """Its limit was raised: it need not stay away for what it sent before."""
+    if peer.held_until is not None:
+        peer.held_until, peer.holds, peer.last_error = None, 0, ""
+
+
 def next_deadline(peer: Peer) -> float | None:
     """When something is due for this peer, if anything."""
-    times = [*peer.awaiting.values()]
-    if peer.held_until is not None:
-        times.append(peer.held_until)
-    return min(times, default=None)
+    others = (peer.held_until, None if peer.let_go else peer.closing)
+    return min([*peer.awaiting.values(), *(time for time in others if time is not None)], default=None)
 
 
 def still_to_speak(peer: Peer) -> bool:

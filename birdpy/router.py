@@ -7,19 +7,20 @@ sessions begin. Ending, in whatever way, changes nothing in the kernel and says 
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from birdpy import saved
-from birdpy.config import Settings, api_servers
+from birdpy.config import Settings, api_servers, speaker_settings
 from birdpy.exabgp.supervisor import ExaBGP
 from birdpy.forwarding import Forwarding
 from birdpy.leaving import Leaving
 from birdpy.orders import KINDS, orders
 from birdpy.peers import next_deadline, still_to_speak
-from birdpy.policy.sessions import SpeakerSettings
+from birdpy.policy.changes import speaker_change
+from birdpy.policy.session import Speaker
 from birdpy.rib.events import Down, Event
 from birdpy.stage import AWAY
 from birdpy.state import State
@@ -73,7 +74,8 @@ class Router:
         self.passes = 0
         self.last_pass = 0.0
         self.started = time.time()
-        self._speaker_settings = SpeakerSettings()
+        self._speaker_settings = speaker_settings(settings)
+        self._spoke: Speaker | None = None  # the last that ExaBGP was configured to be
         self._begun = asyncio.Event()
         self._released = False
         self._deadline = math.inf
@@ -122,7 +124,10 @@ class Router:
         self.remarks.cross(snapshot)
         if not self._begun.is_set():
             self.parts.watch.look(self.state)
-        self.state.take(made, self.now())
+        before = self.state.orders
+        heard = self.state.take(made, self.now())
+        self.story.configured(heard, speaker_change(before.speaker, made.speaker) if before else None)
+        await self._ask(heard.ask)
         if not self._begun.is_set():
             await self._begin()
         if not self._released and snapshot.may_erase(KINDS) and made.speaker.addresses:
@@ -168,7 +173,11 @@ class Router:
 
         async def one_pass() -> None:
             speaker = self.state.speaker()
+            if speaker is not None and not speaker.addresses and self._spoke is not None:
+                ground = self._spoke  # our Node is gone: what is left of the sessions ends where they began
+                speaker = replace(ground, sessions=speaker.sessions)
             if speaker is not None and speaker.addresses:  # without a Node of ours there is nothing to listen on
+                self._spoke = speaker
                 self.state.left_out = await self.parts.exabgp.configure(speaker)
 
         again_at = math.inf
@@ -187,7 +196,11 @@ class Router:
         self.story.peers(heard, self.state.peers)
         if any(isinstance(event, Down) and event.ours for event in events):
             self._restarted()
-        for address in heard.ask:
+        await self._ask(heard.ask)
+
+    async def _ask(self, addresses: Iterable[Address]) -> None:
+        """Have these peers say everything again (RFC 2918)."""
+        for address in addresses:
             families = sorted(self.state.peers[address].session.families)
             await self._patiently("refresh", partial(self.parts.exabgp.refresh, address, families))
 

@@ -6,7 +6,7 @@ kernel ------ look ---+   touched prefixes   +-- telling (peers) ----- answered 
                                                                                       removed only when withdrawn
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from birdpy import peers
@@ -56,7 +56,7 @@ class State:
     @property
     def up(self) -> list[Session]:
         """The sessions that are established."""
-        return [peer.speaking for peer in self.peers.values() if peer.up]
+        return [peer.speaking for peer in self.peers.values() if peer.up and peer.closing is None]
 
     @property
     def programmed(self) -> frozenset[Prefix]:
@@ -64,26 +64,32 @@ class State:
         return frozenset(key.prefix for key in self.forwarding.blackholes)
 
     def speaker(self) -> Speaker | None:
-        """The sessions as ExaBGP should have them: those that sent too much are held down for a while."""
+        """The sessions as ExaBGP should have them: those that sent too much are held down for a while.
+
+        One that is to go stays, as it was, until its peer was told that nothing is here.
+        """
         if self.orders is None:
             return None
         away = {a: peer.last_error for a, peer in self.peers.items() if peer.held_until is not None}
         if self.stage in AWAY:
             away = dict.fromkeys(self.peers, DRAINED)
-        sessions = self.orders.speaker.sessions
+        staying = {a: p.session for a, p in self.peers.items() if p.closing is not None and not p.let_go}
+        wanted = {session.address: session for session in self.orders.speaker.sessions}
+        sessions = tuple((wanted | staying).values())
         held = tuple(replace(s, held_down=s.held_down or away.get(s.address)) for s in sessions) if away else sessions
         return replace(self.orders.speaker, sessions=held)
 
-    def take(self, orders: Orders, now: float) -> None:
+    def take(self, orders: Orders, now: float) -> Heard:
         """The datastore says this now."""
         before, self.orders = self.orders, orders
         heard = self.learning.configure(orders.speaker, now)
-        changed = self._judge() | self.learning.originate(orders.paths) | self._fix()
+        changed = self._judge(heard.anew) | self.learning.originate(orders.paths) | self._fix()
         if before is None or (before.fib_key, before.export_key) != (orders.fib_key, orders.export_key):
             changed |= set(self.learning.selection.choices)
         heard.changed |= changed
         self.sessions_due.mark()
         self.apply(heard)
+        return heard
 
     def leave(self, stage: Stage, now: float) -> None:
         """Move to another step of leaving, or back. What the kernel holds stays until somebody has spoken again."""
@@ -116,24 +122,34 @@ class State:
         back = [peer for peer in self.peers.values() if peers.may_return(peer, now)]
         if back:
             self.sessions_due.mark()
+        self._let_go(lambda peer: peer.closing is not None and peer.closing <= now)
         return back
+
+    def _let_go(self, may_go: Callable[[Peer], bool]) -> None:
+        """Take the closing sessions that may go out of ExaBGP's configuration."""
+        for peer in self.peers.values():
+            if peer.closing is not None and not peer.let_go and may_go(peer):
+                peer.let_go = True
+                self.sessions_due.mark()
 
     def apply(self, heard: Heard) -> None:
         """Carry on what the peers' side found out."""
         for address in heard.down:
             self.telling.silence(address)
+        for address in heard.closing:
+            self.telling.hush(address)
         for address in heard.spoken:
             heard.changed |= self.forwarding.spoken(address)
         self.touch(heard.changed)
-        for address in heard.up:
+        for address in heard.up | heard.back:
             self.telling.greet(
                 address, self._advertisements(self.learning.selection.choices, [self.peers[address].speaking])
             )
         if heard.held:
             self.sessions_due.mark()
-        if heard.up or heard.down:
+        if heard.up or heard.down or heard.closing or heard.back:
             self.peers_due.mark()
-        if heard.up or heard.down or heard.held:
+        if heard.up or heard.down or heard.held or heard.closing:
             self.clock_due.mark()
 
     def touch(self, prefixes: Iterable[Prefix]) -> None:
@@ -168,18 +184,21 @@ class State:
         gone = {key.prefix for key in outcome.plan.erase}
         if gone and self.orders is not None:
             self.touch(gone)
+        self._let_go(lambda peer: self.telling.hushed(peer.session.address))
 
-    def _judge(self) -> set[Prefix]:
-        """Judge all that was received anew, if policy changed."""
+    def _judge(self, sessions: frozenset[str] = frozenset()) -> set[Prefix]:
+        """Judge anew all that was received, if policy changed, else what came over these sessions."""
         orders = self.orders
         if orders is None:
             return set()
         here = self.around.here(self._api_servers)
         policy = (orders.import_key, here)
-        if policy == self._policy:
+        same = policy == self._policy
+        if same and not sessions:
             return set()
         self._policy = policy
-        return self.learning.judge_by(import_policy(orders.speaker, orders.export.filters, here, orders.own))
+        around = import_policy(orders.speaker, orders.export.filters, here, orders.own)
+        return self.learning.judge_by(around, sessions if same else None)
 
     def _fix(self) -> set[Prefix]:
         """Work out the fixed routes; the prefixes where they changed."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from birdpy.learning import Heard
 from birdpy.peers import Peer
+from birdpy.policy.changes import Change
 from birdpy.rib.advertisement import Advertisement, AdvertisementKey
 from birdpy.stage import Stage
 from felixpy.daemon.logs import Log
@@ -73,6 +74,15 @@ class Story:
             self._log.warning("route contested", prefix=key.prefix, reason="someone else changes it again and again")
         self._contested = frozenset(keys)
 
+    def configured(self, heard: Heard, all_sessions: Change | None) -> None:
+        """Sessions that are configured otherwise than before, and what that costs them."""
+        if all_sessions is not None:
+            self._log.info("speaker changed", **cost(all_sessions))
+        for name, found in heard.changes.items():
+            self._log.info("session changed", session=name, **cost(found))
+        for address in heard.closing:
+            self._log.info("session closing", peer=address)
+
     def peers(self, heard: Heard, peers: Mapping[Address, Peer]) -> None:
         """Sessions that came up or went down, and peers that send too much."""
         for address in heard.down:
@@ -118,6 +128,11 @@ class Story:
             elif self._refused.get(key) != refusal.reason:
                 self._refused[key] = refusal.reason
                 self._log.warning(event, key=str(getattr(key, "prefix", key)), reason=refusal.reason)
+
+
+def cost(change: Change) -> dict[str, object]:
+    """The fields of a log line that say what changed and what becomes of the session."""
+    return {"fields": list(change.fields), "effect": change.effect.text}
 
 
 def about(route: Route) -> dict[str, object]:

@@ -61,6 +61,18 @@ class Telling:
             self.settler.drop(key)
         self.settler.resync()
 
+    def hush(self, peer: Address) -> None:
+        """`peer` is to go: everything that it was told is withdrawn, and nothing more is said."""
+        for key in self._by_peer.pop(peer, set()):
+            self._by_prefix[key.prefix].discard(key)
+            self.settler.drop(key)
+        self._by_peer[peer] = set()
+
+    def hushed(self, peer: Address) -> bool:
+        """Whether every withdrawal was answered. Walks what all peers were told."""
+        told = [key for key in self.settler.held if key.peer == peer]
+        return not told and self.settler.settled(())
+
     def told(self, prefix: Prefix) -> bool:
         """Whether any peer that is up may still believe that `prefix` is here."""
         return any(AdvertisementKey(peer, prefix) in self.settler.held for peer in self._by_peer)

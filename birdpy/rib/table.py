@@ -4,7 +4,7 @@ Prefixes that changed are the answer of every method, so that one more UPDATE co
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from birdpy.policy.session import Session
 from birdpy.rib.events import Reach, Update
@@ -176,6 +176,17 @@ class Rib:
             self._stale[session] = marked
         return touched
 
+    def rename(self, before: str, after: str) -> Touched:
+        """The session is called otherwise now: its paths, stale ones too, are those of the new name."""
+        touched = self.prefixes(before)
+        for prefix in touched:
+            self._held[prefix] = tuple(renamed(verdict, before, after) for verdict in self._held[prefix])
+        if before in self._counts:
+            self._counts[after] = self._counts.pop(before)
+        if before in self._stale:
+            self._stale[after] = self._stale.pop(before)
+        return set(touched)
+
     def sweep(self, session: str, families: Iterable[Family] = (4, 6)) -> Touched:
         """End-of-RIB, or its timer: drop what the restarted peer did not tell us again."""
         wanted = set(families)
@@ -223,6 +234,17 @@ class Rib:
         if marked:
             marked.discard((prefix, key[1]))
         return True
+
+
+def renamed(verdict: Verdict, before: str, after: str) -> Verdict:
+    """The verdict with its session's new name, where it has the old one."""
+    if verdict.received.session != before:
+        return verdict
+    received = replace(verdict.received, session=after)
+    if isinstance(verdict, Accepted):
+        same = verdict.path is verdict.received
+        return Accepted(received if same else replace(verdict.path, session=after), verdict.rule, received)
+    return replace(verdict, received=received)
 
 
 def _path(reach: Reach, attributes: Attributes, sender: Sender) -> Path:

@@ -47,6 +47,22 @@ def test_config_as_a_table_has_one_line_per_session(store: str) -> None:
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["NAME", "Global_10_0_0_254", "Mesh_10_0_0_2"]
 
 
+def test_config_says_what_a_change_will_do_to_each_session(store: str, tmp_path: Path) -> None:
+    before = birdpy("config", "--node", "n1", "--datastore", store).stdout
+    (tmp_path / "before.json").write_text(before)
+    words = ("config", "--node", "n1", "--datastore", store, "--router-id", "hash", "--since")
+    done = birdpy(*words, str(tmp_path / "before.json"))
+    assert done.returncode == 0
+    assert {(row["session"], row["effect"]) for row in json.loads(done.stdout)["sessions"]} == {
+        ("Global_10_0_0_254", "reset"), ("Mesh_10_0_0_2", "reset"),
+    }  # fmt: skip
+    same = birdpy("config", "--node", "n1", "--datastore", store, "--since", "-", stdin=before)
+    assert json.loads(same.stdout)["sessions"] == []
+    wrong = birdpy(*words, "-", stdin="[]")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr.startswith("birdpy: --since: not an answer of birdpy config")
+
+
 def test_an_unknown_node_is_one_line_of_trouble(store: str) -> None:
     done = birdpy("config", "--node", "n9", "--datastore", store)
     assert (done.returncode, done.stdout) == (1, "")

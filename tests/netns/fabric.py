@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -161,6 +161,19 @@ class Fabric:
             await store.close()
 
         asyncio.run(create())
+
+    def change(self, resource: Resource[Any]) -> None:
+        """Replace one resource."""
+
+        async def update() -> None:
+            store = FilesDatastore(self.folder / "store")
+            found: Resource[Any] | None = await store.get(type(resource.spec), resource.name)
+            assert found is not None
+            kept = replace(resource.meta, version=found.meta.version, uid=found.meta.uid)
+            await store.update(replace(resource, meta=kept, digest=found.digest))
+            await store.close()
+
+        asyncio.run(update())
 
     def remove(self, kind: type[Spec], name: str) -> None:
         """Delete one resource."""
