@@ -60,7 +60,7 @@ def test_config_says_what_a_change_will_do_to_each_session(store: str, tmp_path:
     assert json.loads(same.stdout)["sessions"] == []
     wrong = birdpy(*words, "-", stdin="[]")
     assert (wrong.returncode, wrong.stdout) == (2, "")
-    assert wrong.stderr.startswith("birdpy: --since: not an answer of birdpy config")
+    assert "birdpy: --since: not an answer of birdpy config -o json" in wrong.stderr
 
 
 def test_an_unknown_node_is_one_line_of_trouble(store: str) -> None:

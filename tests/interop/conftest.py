@@ -1,21 +1,5 @@
 """Fixtures of the tests of the whole router against other people's routers."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
-from tests.namespaces import Namespace, netns
-from tests.netns.fabric import Fabric
+from tests.netns.conftest import fabric, netns
 
 __all__ = ["fabric", "netns"]
-
-
-@pytest.fixture
-def fabric(netns: Namespace, tmp_path: Path) -> Iterator[Fabric]:
-    """An empty fabric; every router in it is ended."""
-    made = Fabric(netns, tmp_path)
-    try:
-        yield made
-    finally:
-        made.close()

@@ -2,7 +2,6 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from felixpy.model.addresses import Asn
 from felixpy.model.resources import BGPPeer, Metadata, Node, Resource, Secret
 from felixpy.model.resources.bgp import Password, SecretKeyRef
-from tests.namespaces import Namespace
 from tests.netns.fabric import Fabric, Machine, eventually, watched
 from tests.speakers import Bird, bird, needs
 
@@ -27,16 +25,6 @@ template bgp ours { local 172.20.0.9 as 65009; multihop; graceful restart on; co
 protocol bgp n1 from ours { neighbor 172.20.0.1 as 64512; }
 """
 TO_9 = BGPPeer(node="n1", peer_ip="172.20.0.9", as_number=Asn(65009))
-
-
-@pytest.fixture
-def fabric(netns: Namespace, tmp_path: Path) -> Iterator[Fabric]:
-    """An empty fabric; every router in it is ended."""
-    made = Fabric(netns, tmp_path)
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 def events(machine: Machine, event: str) -> list[dict[str, object]]:

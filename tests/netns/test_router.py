@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
@@ -24,7 +23,6 @@ from felixpy.model.resources import (
 )
 from felixpy.model.resources.base import Duration
 from felixpy.model.resources.bgp import Password, SecretKeyRef
-from tests.namespaces import Namespace
 from tests.netns.fabric import Fabric, Machine, eventually, lost, lost_of, watched
 from tests.speakers import bird, frr, needs
 
@@ -59,16 +57,6 @@ TO_9 = {
     "bird4": BGPPeer(node="n1", peer_ip="172.20.0.9", as_number=Asn(65009)),
     "bird6": BGPPeer(node="n1", peer_ip="fd20::9", as_number=Asn(65009)),
 }
-
-
-@pytest.fixture
-def fabric(netns: Namespace, tmp_path: Path) -> Iterator[Fabric]:
-    """An empty fabric; every router in it is ended."""
-    made = Fabric(netns, tmp_path)
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 def learned(number: int) -> dict[str, str]:
