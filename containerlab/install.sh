@@ -3,8 +3,8 @@
 #
 #   containerlab/install.sh [--no-install] [--tests]
 #
-# --tests: also what only tests and benchmarks need: a C compiler, the parts of a Kubernetes cluster. PYTHON=python3.12 names the Python that makes the
-# virtual environment.
+# --tests: also what only tests and benchmarks need: a C compiler, the parts of a Kubernetes cluster, container runtimes,
+# an image builder. PYTHON=python3.12 names the Python that makes the virtual environment.
 #
 # Nothing that is installed here starts or stays enabled: packages of routing daemons would otherwise run one on the
 # machine itself. Exit 0: everything is there. Exit 1: something is missing, and said.
@@ -47,11 +47,18 @@ if [ "$tests" = yes ]; then
     command_of dpkg-source || missing dpkg-dev "Kubernetes is built from Debian's source package" dpkg-source
     command_of openssl || missing openssl "certificates of the cluster" openssl
     command_of etcd || missing etcd-server "the datastore of the cluster" etcd
-    command_of containerd || missing containerd "pods of the cluster" containerd
+    command_of containerd || missing containerd "containers of the cluster, and without one" containerd
     command_of runc || missing runc "the same" runc
-    command_of iptables || missing iptables "service addresses of the cluster" iptables
+    command_of podman || missing podman "a second runtime" podman
+    cni=/usr/lib/cni/portmap
+    [ -x "$cni" ] || missing containernetworking-plugins "the plugins chained after ours" "$cni"
+    command_of iptables || missing iptables "service addresses of the cluster, host ports of pods" iptables
     command_of conntrack || missing conntrack "the same" conntrack
-    command_of busybox || missing busybox-static "what runs in pods" busybox
+    { command_of busybox && ! ldd "$(command -v busybox)" >/dev/null 2>&1; } ||
+        missing busybox-static "what runs in pods" "a static busybox"
+    command_of buildah || missing buildah "building the image of both daemons" buildah
+    command_of mmdebstrap || missing mmdebstrap "the image that it starts from" mmdebstrap
+    command_of systemd-analyze || missing systemd "the check of the systemd units" systemd-analyze
 fi
 "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || missing python3-venv "the virtual environment" "$PYTHON -m venv"
 

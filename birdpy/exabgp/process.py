@@ -19,7 +19,7 @@ from pathlib import Path
 
 from birdpy.exabgp import bridge
 from birdpy.exabgp.commands import Commands
-from birdpy.exabgp.rights import usable_uid
+from birdpy.exabgp.rights import made_for, usable_uid
 from felixpy.daemon.logs import Log
 from felixpy.model.addresses import Address
 from felixpy.model.errors import Trouble
@@ -32,7 +32,10 @@ LAUNCHER = Path(__file__).with_name("launch.py").resolve()
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where ExaBGP lives: its folder (0700, of its uid), and the uid it becomes when we are root and may."""
+    """Where ExaBGP lives: its folder, and the uid (and group) it becomes when we are root and may.
+
+    The folder is ours and its group may only read it: ExaBGP cannot change its own configuration.
+    """
 
     folder: Path
     uid: int = 65534
@@ -42,23 +45,30 @@ class Place:
         """The uid that it really has here."""
         return usable_uid(self.uid)
 
+    @property
+    def group(self) -> int:
+        """The group that may read the folder: ExaBGP's own, which has the number of its uid; else ours."""
+        return owner if (owner := self.owner) != os.geteuid() else os.getegid()
+
     def prepare(self) -> None:
         """Make the folder; it should be on a tmpfs, as everything under /run is."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.folder.chmod(0o700)
-        self._give(self.folder)
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        with made_for(self.group):
+            self.folder.mkdir(mode=0o750, exist_ok=True)
+        self.folder.chmod(0o750)
+        if self.folder.stat().st_gid != self.group:  # of another life, with other rights
+            os.chown(self.folder, -1, self.group)
 
     def write(self, name: str, text: str) -> None:
-        """Write a file of mode 0600 by rename, so that a reader never sees half of it."""
+        """Write a file of mode 0640 by rename, so that a reader never sees half of it."""
         part = self.folder / f".{name}.part"
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        part.unlink(missing_ok=True)
+        with made_for(self.group):
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+        with os.fdopen(descriptor, "w") as file:
+            os.fchmod(descriptor, 0o640)  # whatever the umask
             file.write(text)
-        self._give(part)
         part.replace(self.folder / name)
-
-    def _give(self, path: Path) -> None:
-        if (owner := self.owner) != os.geteuid():
-            os.chown(path, owner, owner)
 
 
 class Process:

@@ -183,13 +183,12 @@ def test_it_runs_without_rights_and_its_secrets_are_its_own(tmp_path: Path) -> N
             (bridge,) = children(pid)
             bridges = Path(f"/proc/{bridge}/status").read_text()
             assert "CapEff:\t0000000000000000" in bridges and "Uid:\t65534\t65534" in bridges
-            folder = tmp_path / "exabgp"
-            assert folder.stat().st_mode & 0o777 == 0o700 and folder.stat().st_uid == 65534
-            file = folder / "exabgp.conf"
-            assert file.stat().st_mode & 0o777 == 0o600 and file.stat().st_uid == 65534
+            for secret, mode in ((tmp_path / "exabgp", 0o750), (tmp_path / "exabgp" / "exabgp.conf", 0o640)):
+                seen = secret.stat()
+                assert (seen.st_mode & 0o777, seen.st_uid, seen.st_gid) == (mode, 0, 65534)
             for process in (pid, bridge):
-                for seen in ("cmdline", "environ"):
-                    assert b"hunter2" not in Path(f"/proc/{process}/{seen}").read_bytes()
+                for told in ("cmdline", "environ"):
+                    assert b"hunter2" not in Path(f"/proc/{process}/{told}").read_bytes()
 
     with network(*ADDRESSES):
         run(body)
