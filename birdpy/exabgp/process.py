@@ -19,7 +19,7 @@ from pathlib import Path
 
 from birdpy.exabgp import bridge
 from birdpy.exabgp.commands import Commands
-from birdpy.exabgp.rights import made_for, usable_uid
+from birdpy.exabgp.rights import made_for, obstacle, usable_uid
 from felixpy.daemon.logs import Log
 from felixpy.model.addresses import Address
 from felixpy.model.errors import Trouble
@@ -44,6 +44,11 @@ class Place:
     def owner(self) -> int:
         """The uid that it really has here."""
         return usable_uid(self.uid)
+
+    @property
+    def obstacle(self) -> str:
+        """Why ExaBGP keeps our uid although we are root; empty when it does not, or we are not."""
+        return obstacle(self.uid) if os.geteuid() == 0 and self.owner != self.uid else ""
 
     @property
     def group(self) -> int:

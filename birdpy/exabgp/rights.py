@@ -10,20 +10,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-SETGID, SETUID = 6, 7  # include/uapi/linux/capability.h
+# include/uapi/linux/capability.h. Without CAP_KILL we could become another user's parent, and never end it.
+NEEDED = {"CAP_KILL": 5, "CAP_SETGID": 6, "CAP_SETUID": 7}
 
 
 def usable_uid(wanted: int, proc: Path = Path("/proc/self")) -> int:
     """`wanted`, or our own effective uid when this process may not become `wanted` here."""
     ours = os.geteuid()
-    if ours != 0 or wanted == 0:
-        return ours
+    return ours if ours != 0 or wanted == 0 or obstacle(wanted, proc) else wanted
+
+
+def obstacle(wanted: int, proc: Path = Path("/proc/self")) -> str:
+    """Why root cannot become `wanted` here; empty when it can."""
     status = (proc / "status").read_text()
     effective = int(status.partition("CapEff:")[2].split()[0], 16)
-    able = all(effective >> capability & 1 for capability in (SETGID, SETUID))
-    known = all(_maps((proc / name).read_text(), wanted) for name in ("uid_map", "gid_map"))
-    groups = (proc / "setgroups").read_text().strip() != "deny"  # user_namespaces(7)
-    return wanted if able and known and groups else ours
+    missing = [name for name, number in NEEDED.items() if not effective >> number & 1]
+    if missing:
+        return f"{', '.join(missing)} is missing"
+    if not all(_maps((proc / name).read_text(), wanted) for name in ("uid_map", "gid_map")):
+        return f"the user namespace does not know uid and gid {wanted}"
+    if (proc / "setgroups").read_text().strip() == "deny":  # user_namespaces(7)
+        return "the user namespace denies setgroups"
+    return ""
 
 
 @contextmanager

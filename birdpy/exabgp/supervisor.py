@@ -69,6 +69,8 @@ class ExaBGP:
             return
         self._place.prepare()
         orphan.end(self._place.folder)
+        if reason := self._place.obstacle:
+            self._log.warning("ExaBGP started as root without rights", reason=reason)
         self._process, self._going = Process(self._place, self._log, self._said), False
         orphan.remember(self._place.folder, self._process.pid)
 

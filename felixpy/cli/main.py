@@ -16,6 +16,8 @@ VERBS = {
     "pod": Verb("felixpy.cli.pod:pod", "pods made by hand: add, delete, list"),
     "lab": Verb("felixpy.cli.lab:lab", "a containerlab topology in network namespaces"),
     "cni": Verb("felixpy.cli.cni:cni", "the CNI plugin, for container runtimes"),
+    "install": Verb("felixpy.cli.install:install", "services of a host without Kubernetes, and the CNI files"),
+    "uninstall": Verb("felixpy.cli.install:uninstall", "remove what install wrote"),
     "cleanup": Verb("felixpy.cli.cleanup:cleanup", "remove felixpy's kernel state, once it is stopped"),
     "completion": Verb("felixpy.cli.completion:completion", "shell completion for bash, zsh or fish"),
 }

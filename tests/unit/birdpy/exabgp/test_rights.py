@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from birdpy.exabgp.rights import usable_uid
+from birdpy.exabgp.rights import obstacle, usable_uid
 
 EVERYBODY = "         0          0 4294967295\n"
 
 
-def proc(folder: Path, *, capabilities: int = 0xC0, uids: str = EVERYBODY, groups: str = "allow") -> Path:
+def proc(folder: Path, *, capabilities: int = 0xE0, uids: str = EVERYBODY, groups: str = "allow") -> Path:
     (folder / "status").write_text(f"Name:\tx\nCapEff:\t{capabilities:016x}\n")
     (folder / "uid_map").write_text(uids)
     (folder / "gid_map").write_text(EVERYBODY)
@@ -27,9 +27,14 @@ def test_root_becomes_the_wanted_user(tmp_path: Path) -> None:
     assert usable_uid(65534, proc(tmp_path)) == 65534
 
 
-@pytest.mark.parametrize("missing", [6, 7])
+@pytest.mark.parametrize("missing", [5, 6, 7])
 def test_without_one_of_the_capabilities_it_stays(tmp_path: Path, missing: int) -> None:
-    assert usable_uid(65534, proc(tmp_path, capabilities=0xC0 & ~(1 << missing))) == 0
+    assert usable_uid(65534, proc(tmp_path, capabilities=0xE0 & ~(1 << missing))) == 0
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    assert obstacle(65534, proc(tmp_path)) == ""
+    assert obstacle(65534, proc(tmp_path, capabilities=0xA0)) == "CAP_SETGID is missing"
 
 
 def test_a_namespace_that_knows_only_root_has_nobody_to_become(tmp_path: Path) -> None:
