@@ -93,7 +93,12 @@ def install_cni(*, root: Path, dry_run: bool, wait: float, plugin_only: bool, **
 @DRY_RUN
 @FORCE
 def uninstall_cni(*, root: Path, dry_run: bool, force: bool) -> None:
-    """Remove what `felixpy cni install` wrote: the configuration first. What was changed stays, and is named."""
+    """Remove what `felixpy cni install` wrote: the configuration first. What was changed stays, and is named.
+
+    \b
+    Example:
+      felixpy cni uninstall --dry-run
+    """
     machine = Machine(root.absolute(), state_dir())
     written = _installed(machine, ".conflist", "/felixpy")
     _remove(machine, written, dry_run=dry_run, force=force)
@@ -156,6 +161,11 @@ def uninstall(*, root: Path, dry_run: bool, force: bool) -> None:
     """Remove what `felixpy install` wrote, the CNI configuration first; what was changed since stays, and is named.
 
     Routes and the datastore stay: `birdpy drain` before it, `birdpy cleanup` and `felixpy cleanup` after it.
+
+    \b
+    Examples:
+      felixpy uninstall --dry-run
+      felixpy uninstall
     """
     machine = Machine(root.absolute(), Path("/var/lib/felixpy") if root != Path("/") else state_dir())
     running = systemd.systemd_runs(machine)

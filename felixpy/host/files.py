@@ -78,6 +78,8 @@ class Machine:
 
     def remember(self, receipt: Receipt) -> None:
         """Write the receipt; without anything in it the file goes."""
+        if receipt == self.receipt():
+            return
         if receipt.files:
             self.receipt_path.parent.mkdir(parents=True, exist_ok=True)
             replace(self.receipt_path, msgspec.json.format(msgspec.json.encode(receipt)) + b"\n", 0o600)
