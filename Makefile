@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 TOPOLOGY ?= containerlab/quickstart.clab.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help venv tools test-tools cluster-binaries lab clean-lab check test cni bench lock fmt
+.PHONY: help venv tools test-tools cluster-binaries lab clean-lab cluster clean-cluster check test cni bench lock fmt
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | column -t -s:
@@ -53,6 +53,12 @@ lab: tools venv  ## deploy the quickstart lab, leave it running, and show what i
 
 clean-lab: venv  ## remove every lab of this machine with all that it made, also after a killed deployment
 	@$(BIN)/felixpy lab destroy --all
+
+cluster: test-tools cluster-binaries venv  ## a real Kubernetes cluster of three nodes on this machine, to play with (as root)
+	@$(BIN)/python -m tests.cluster up
+
+clean-cluster: venv  ## remove that cluster, and what tests that were killed have left of theirs
+	@$(BIN)/python -m tests.cluster down
 
 lock:  ## write requirements.lock anew from pyproject.toml
 	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --extra dev --generate-hashes \
