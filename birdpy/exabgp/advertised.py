@@ -14,8 +14,10 @@ A session that came up, or flapped, after 1 is not concerned by 3: it gets its E
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import ip_address
+
+from msgspec.structs import replace
 
 from birdpy.exabgp import encode
 from birdpy.exabgp.commands import Commands

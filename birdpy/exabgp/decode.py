@@ -8,11 +8,11 @@ Any line gives events or `Undecodable`, nothing else. Faults that ExaBGP lets th
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from functools import lru_cache
-from ipaddress import IPv4Address, ip_address, ip_network
+from ipaddress import IPv4Address, ip_address
 
 import msgspec
+from msgspec.structs import replace
 
 from birdpy.exabgp import lines
 from birdpy.rib.events import (
@@ -31,7 +31,7 @@ from birdpy.rib.events import (
     Update,
 )
 from birdpy.rib.path import Attributes, OriginCode
-from felixpy.model.addresses import Address, Asn, Family, Prefix
+from felixpy.model.addresses import Address, Asn, Family, routed_prefix
 from felixpy.model.errors import Trouble
 
 NO_NEXT_HOP = "no next hop"
@@ -42,7 +42,6 @@ CONFEDERATION = "confederation segment in the as path"
 TREAT_AS_WITHDRAW = "treat-as-withdraw"
 
 ATTRIBUTES_KEPT = 5_000  # distinct attribute texts remembered, at 1.5 kB each
-PREFIXES_KEPT = 20_000  # at 0.5 kB each
 
 _FAMILIES: dict[str, Family] = {"ipv4 unicast": 4, "ipv6 unicast": 6, "ipv4/unicast": 4, "ipv6/unicast": 6}
 _ORIGINS = {"igp": OriginCode.IGP, "egp": OriginCode.EGP, "incomplete": OriginCode.INCOMPLETE}
@@ -55,12 +54,6 @@ class Undecodable(Trouble):
 _line = msgspec.json.Decoder(lines.Line).decode
 _attribute = msgspec.json.Decoder(lines.Attribute).decode
 _address = lru_cache(maxsize=4096)(ip_address)
-
-
-@lru_cache(maxsize=PREFIXES_KEPT)
-def _prefix(text: str) -> Prefix:
-    """The prefix that `text` spells; host bits beyond the length carry no meaning (RFC 4271 §4.3) and are cleared."""
-    return ip_network(text, strict=False)
 
 
 def decode(line: bytes) -> list[Event]:
@@ -120,7 +113,7 @@ def _refresh(peer: Address, asked: lines.Refresh) -> Iterator[Event]:
 def _update(peer: Address, update: lines.Update) -> Iterator[Event]:
     attributes = _attributes(bytes(update.attribute)) if update.announce else Attributes()
     withdrawn = [
-        Unreach(_prefix(route.nlri), _path_id(route.path_id))
+        Unreach(routed_prefix(route.nlri), _path_id(route.path_id))
         for name, routes in update.withdraw.items()
         if name in _FAMILIES
         for route in routes
@@ -146,7 +139,7 @@ def _reaches(hops: dict[str, list[lines.Nlri]]) -> Iterator[Reach]:
         found = {text: hop for text, hop in found.items() if hop is None or not hop.is_link_local}
     for text, next_hop in found.items():
         for route in hops[text]:
-            yield Reach(_prefix(route.nlri), next_hop, _path_id(route.path_id))
+            yield Reach(routed_prefix(route.nlri), next_hop, _path_id(route.path_id))
 
 
 def _next_hop(text: str) -> Address | None:

@@ -1,6 +1,6 @@
 """Community values: from text, onto attributes, and the well-known ones. Pure."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from birdpy.rib.path import Attributes, LargeCommunity
 

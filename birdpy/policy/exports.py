@@ -1,7 +1,9 @@
 """What a peer is told: refused unless a rule lets it out (Calico: bird templates, RFC 4271 §9.2, RFC 4456). Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from birdpy.policy.communities import (
     GRACEFUL_SHUTDOWN,

@@ -5,9 +5,11 @@ accepts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
+
+from msgspec.structs import replace
 
 from birdpy.policy.communities import carries, parse_community, with_community
 from birdpy.policy.session import Session

@@ -4,7 +4,9 @@ Import accepts by default, as Calico does; each refusal has one of the names bel
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from birdpy.policy.communities import GRACEFUL_SHUTDOWN
 from birdpy.policy.filters import Decision, evaluate

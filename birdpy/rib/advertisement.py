@@ -1,14 +1,13 @@
 """What one peer should hear about one prefix. Pure."""
 
-from dataclasses import dataclass, field
+import msgspec
 
 from birdpy.rib.path import Attributes
 from felixpy.model.addresses import Address, Prefix
 from felixpy.model.routes import Origin
 
 
-@dataclass(frozen=True, slots=True)
-class AdvertisementKey:
+class AdvertisementKey(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """A peer is told one thing about a prefix (one per path id with add-path)."""
 
     peer: Address
@@ -16,11 +15,23 @@ class AdvertisementKey:
     path_id: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Advertisement:
+class Advertisement(msgspec.Struct, frozen=True, gc=False):
     """The attributes exactly as they leave: AS path already prepended towards eBGP, next hop always explicit."""
 
     key: AdvertisementKey
     next_hop: Address
     attributes: Attributes
-    origin: Origin | None = field(default=None, compare=False)
+    origin: Origin | None = None
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the peer would be told the same; where it came from does not count."""
+        if not isinstance(other, Advertisement):
+            return NotImplemented
+        return (
+            self.key == other.key
+            and self.next_hop == other.next_hop
+            and (self.attributes is other.attributes or self.attributes == other.attributes)
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.key)

@@ -7,22 +7,22 @@ to sort by (§9.1.2.2 c).
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from birdpy.rib.next_hops import Resolution, Resolved
 from birdpy.rib.path import Path
 
 ONLY = "only path"
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True, gc=False):
     """A path and what is known of its next hop; None for our own, which has none."""
 
     path: Path
     way: Resolved | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True, gc=False):
     """The best path, the round that decided, and every path that shares the load with it (the best among them)."""
 
     best: Path

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from birdpy.rib.path import Attributes
 from felixpy.model.addresses import Address, Family, Prefix
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(msgspec.Struct, frozen=True, gc=False):
     """One announced prefix of an UPDATE; `next_hop` None when the UPDATE had none (a fault)."""
 
     prefix: Prefix
@@ -15,16 +16,14 @@ class Reach:
     path_id: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Unreach:
+class Unreach(msgspec.Struct, frozen=True, gc=False):
     """One withdrawn prefix of an UPDATE."""
 
     prefix: Prefix
     path_id: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(msgspec.Struct, frozen=True, gc=False):
     """One UPDATE message: all announced prefixes share `attributes`."""
 
     peer: Address

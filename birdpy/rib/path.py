@@ -1,8 +1,9 @@
 """One way to reach a prefix, as one source told it. Pure."""
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
+
+import msgspec
 
 from felixpy.model.addresses import Address, Asn, Prefix
 
@@ -22,8 +23,7 @@ class OriginCode(IntEnum):
     INCOMPLETE = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """The path attributes that many prefixes share. Interned by the decoder: equal ones are one object.
 
     `as_path` is the sequence of AS numbers, nearest first; AS_SET members count as one hop and are in `as_sets`.
@@ -45,8 +45,7 @@ class Attributes:
     faults: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Path:
+class Path(msgspec.Struct, frozen=True, gc=False):
     """A prefix, a next hop and attributes, from one source. `session` is the session's name; "" for our own."""
 
     prefix: Prefix

@@ -1,12 +1,11 @@
 """What import policy said about a path, kept beside it: nouns of rib/table. Pure."""
 
-from dataclasses import dataclass
+import msgspec
 
 from birdpy.rib.path import Path
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True, gc=False):
     """A path that may be chosen, as policy left it, and the rule that let it in."""
 
     path: Path
@@ -14,8 +13,7 @@ class Accepted:
     received: Path  # as the peer sent it: what a changed filter judges again
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(msgspec.Struct, frozen=True, gc=False):
     """A path that is kept to be shown, never chosen. `reason` is one of a few stable names, `detail` the case."""
 
     received: Path

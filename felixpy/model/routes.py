@@ -1,8 +1,10 @@
 """What a kernel route is, without any kernel. Pure."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import NewType
+
+import msgspec
 
 from felixpy.model.addresses import Address, Prefix
 
@@ -21,9 +23,12 @@ class RouteKind(Enum):
     BLACKHOLE = "blackhole"  # drop: no longer prefix claims it
 
 
-@dataclass(frozen=True, slots=True)
-class RouteKey:
-    """What the kernel lets exist once: two routes with one key are one route."""
+class RouteKey(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
+    """What the kernel lets exist once: two routes with one key are one route.
+
+    Here and below a Struct where there are as many as routes: made in a tenth of the time of a dataclass, and the
+    garbage collector passes it by.
+    """
 
     prefix: Prefix
     table: int = MAIN_TABLE
@@ -52,8 +57,7 @@ class Origin:
     since: float = 0.0  # Unix seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True, gc=False):
     """Everything about a route that we would correct if it differed, and its origin, which we would not.
 
     LOCAL has a device and no hops; LEARNED has hops, sorted; BLACKHOLE has neither.
@@ -63,7 +67,7 @@ class Route:
     kind: RouteKind
     device: Device | None = None
     hops: tuple[Hop, ...] = ()
-    origin: Origin | None = field(default=None, compare=False)
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         if self.kind is RouteKind.LOCAL:
@@ -72,3 +76,19 @@ class Route:
             fits = self.device is None and bool(self.hops) is (self.kind is RouteKind.LEARNED)
         if not fits:
             raise ValueError(f"a {self.kind.value} route does not fit its fields: {self}")
+
+    def __eq__(self, other: object) -> bool:
+        """Whether nothing needs correcting; where it came from does not count."""
+        if self is other:
+            return True
+        if not isinstance(other, Route):
+            return NotImplemented
+        return (
+            self.hops == other.hops
+            and self.device == other.device
+            and self.kind is other.kind
+            and self.key == other.key
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.key)

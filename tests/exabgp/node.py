@@ -9,6 +9,8 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TypeVar
 
+from msgspec import structs
+
 from birdpy.exabgp.process import Place
 from birdpy.exabgp.supervisor import ExaBGP
 from birdpy.policy.session import Session, Speaker
@@ -51,7 +53,7 @@ def route(prefix: str, peer: str = "10.0.0.2", **changes: object) -> Advertiseme
     attributes = Attributes(OriginCode.IGP, as_path=(Asn(65001),))
     hop = ip_address(OURS if network.version == 4 else OURS_6)
     key = AdvertisementKey(ip_address(peer), network)
-    return Advertisement(key, hop, replace(attributes, **changes))  # type: ignore[arg-type]
+    return Advertisement(key, hop, structs.replace(attributes, **changes))
 
 
 def bird_config(session4: str = "", session6: str = "") -> str:

@@ -1,11 +1,11 @@
 """Laws of the table and of choosing: order does not matter, every choice is explained, piecewise equals whole."""
 
-from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from birdpy.policy.session import Session
 from birdpy.rib.best_path import EQUAL_COST, ONLY, TIE_BREAK, Candidate, Preferences, best_path, reachable
@@ -77,7 +77,7 @@ def test_a_worse_offer_changes_nothing(offered: list[Candidate], other: Candidat
     """What loses at the first rounds to the best must not move the best: no hidden state, no order."""
     before = best_path(offered)
     assert before is not None
-    hopeless = replace(other, path=replace(other.path, session="z", attributes=replace(
+    hopeless = structs.replace(other, path=structs.replace(other.path, session="z", attributes=structs.replace(
         other.path.attributes, local_pref=1)))  # fmt: skip
     after = best_path([*offered, hopeless])
     assert after is not None and after.best == before.best

@@ -6,6 +6,8 @@ from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+from msgspec import structs
+
 from birdpy.policy.session import Session, Speaker
 from birdpy.rib.path import Attributes, OriginCode, Path
 from felixpy.model.addresses import Asn, Family, family
@@ -123,7 +125,7 @@ def speaker(*sessions: Session, **fields: Any) -> Speaker:
 
 
 def attributes(*as_path: int, **fields: Any) -> Attributes:
-    return replace(Attributes(OriginCode.IGP, tuple(map(Asn, as_path))), **fields)
+    return structs.replace(Attributes(OriginCode.IGP, tuple(map(Asn, as_path))), **fields)
 
 
 def path(prefix: str = "10.65.1.0/26", next_hop: str | None = "10.0.0.2", **fields: Any) -> Path:

@@ -4,6 +4,8 @@ from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+from msgspec import structs
+
 from birdpy.desired.advertisements import UNPROGRAMMED, advertisements, groups, verdict_of
 from birdpy.policy.exports import Announced, ExportRules, Withheld
 from birdpy.rib.advertisement import AdvertisementKey
@@ -53,7 +55,7 @@ def test_a_block_waits_until_its_blackhole_was_read_back() -> None:
 
 def test_what_needs_no_blackhole_does_not_wait() -> None:
     assert told(choices(own("10.65.9.9/32")), MESH, programmed=()) == {"10.65.9.9/32": {"10.0.0.2"}}
-    service = replace(own("10.65.128.0/24"), source="static")
+    service = structs.replace(own("10.65.128.0/24"), source="static")
     assert told(choices(service), MESH, programmed=()) == {"10.65.128.0/24": {"10.0.0.2"}}
 
 

@@ -5,6 +5,8 @@ from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+from msgspec import structs
+
 from birdpy.policy.session import Session
 from birdpy.rib.events import Reach, Unreach, Update
 from birdpy.rib.path import Attributes, Path
@@ -155,7 +157,7 @@ def test_a_changed_policy_judges_what_was_received() -> None:
     assert rib.judge_again(N2.name, take) == set()
 
     def louder(one: Path) -> Verdict:
-        changed = replace(one, attributes=replace(one.attributes, local_pref=900))
+        changed = structs.replace(one, attributes=structs.replace(one.attributes, local_pref=900))
         return Accepted(changed, "filter", one)
 
     assert rib.judge_again(N2.name, louder) == {A, B}
@@ -172,7 +174,7 @@ def test_our_own_paths_are_replaced_as_a_whole() -> None:
     assert rib.replace_local(own) == {A, B}
     assert rib.replace_local(own) == set()
     heard(rib, N2, B)
-    assert rib.replace_local({A: replace(own[A], attributes=attributes(local_pref=1))}) == {A, B}
+    assert rib.replace_local({A: structs.replace(own[A], attributes=attributes(local_pref=1))}) == {A, B}
     assert [p.session for p in rib.candidates(B)] == [N2.name]
     assert ip_address("10.0.0.2") == rib.candidates(B)[0].next_hop
 
