@@ -4,7 +4,9 @@ Prefixes that changed are the answer of every method, so that one more UPDATE co
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from birdpy.policy.session import Session
 from birdpy.rib.events import Reach, Update
