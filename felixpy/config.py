@@ -32,6 +32,15 @@ class Settings:
     ip6: str = setting("", Setting("the same for IPv6"))
     ip_autodetection_method: str = setting("first-found", Setting(f"how --ip auto chooses: {DETECTION}"))
     ip6_autodetection_method: str = setting("first-found", Setting(f"how --ip6 auto chooses: {DETECTION}"))
+    leak_grace_s: float = setting(
+        900.0,
+        Setting(
+            "how long an address must be without a pod before it is given back; 0 is never",
+            unit="seconds",
+            low=0,
+            high=86400,
+        ),
+    )
     metrics_port: int = setting(
         0, Setting("serve Prometheus metrics on 127.0.0.1 at this port; 0 is off", low=0, high=65535)
     )

@@ -88,7 +88,9 @@ def check(grace: float, output: str, datastore: str | None, lab: str | None) -> 
     Example:
       felixpy ipam check -o json
     """
-    from felixpy.ipam.collect import Problem, blocks_of, holdings, problems
+    from felixpy.ipam.books import blocks_of
+    from felixpy.ipam.collect import Problem, problems
+    from felixpy.ipam.leaks import holdings
     from felixpy.ipam.reading import read_all
 
     async def look(store: Datastore) -> tuple[list[Problem], int, int]:

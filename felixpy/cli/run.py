@@ -25,9 +25,10 @@ def start(argv: Sequence[str]) -> None:
     def work() -> None:
         settings = from_command_line(config.Settings, config.PREFIX, argv)
         from felixpy.cni.server import serve_cni
+        from felixpy.ipam.collector import collect_leaks
         from felixpy.process import serve_agent
 
-        serve_agent(settings, [serve_cni])
+        serve_agent(settings, [serve_cni, collect_leaks])
 
     exit_with("felixpy", work)
 

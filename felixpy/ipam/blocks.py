@@ -184,8 +184,8 @@ def released(block: IPAMBlock, ordinals: Collection[int]) -> IPAMBlock:
 
 
 def is_empty(block: IPAMBlock) -> bool:
-    """Whether nobody holds anything of it."""
-    return in_use(block) == 0
+    """Whether nobody holds anything of it and nothing in it rests."""
+    return all(index is None for index in block.allocations)
 
 
 def is_confirmed(affinity: Resource[BlockAffinity]) -> bool:

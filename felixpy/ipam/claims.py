@@ -6,6 +6,7 @@ steps leaves a pending affinity (counts as absent) or a block of ours whose affi
 finishes or removes both. Giving up goes the other way round, over `pendingDeletion`.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from msgspec import structs
@@ -22,6 +23,7 @@ PENDING, LEAVING = "pending", "pendingDeletion"
 
 Block = Resource[IPAMBlock]
 Affinity = Resource[BlockAffinity]
+Clear = Callable[[IPAMBlock], IPAMBlock]
 
 
 async def claim(store: Datastore, node: str, cidr: Prefix, now: float) -> Block | None:
@@ -73,15 +75,16 @@ async def _set_state(store: Datastore, affinity: Affinity, state: str) -> Affini
     return await store.update(replace(affinity, spec=structs.replace(affinity.spec, state=state)))
 
 
-async def give_up(store: Datastore, node: str, cidr: Prefix) -> bool:
+async def give_up(store: Datastore, node: str, cidr: Prefix, clear: Clear = lambda block: block) -> bool:
     """Remove an empty block and `node`'s affinity for it; False, and nothing changed, when it is in use.
 
-    Conflict when another wrote one of the two in between: look again and decide again.
+    `clear` frees what has rested long enough: an address that rests keeps its block. Conflict when another wrote one
+    of the two in between: look again and decide again.
     """
     affinity = await store.get(BlockAffinity, affinity_name(node, cidr))
     block = await store.get(IPAMBlock, block_name(cidr))
     if block is not None and block.spec.affinity == affinity_of(node):
-        if not is_empty(block.spec):
+        if not is_empty(clear(block.spec)):
             return False
         if affinity is not None:
             affinity = await _set_state(store, affinity, LEAVING)

@@ -7,6 +7,7 @@ from felixpy.datastore.source import Datastore
 from felixpy.ipam.allocate import inside, with_room
 from felixpy.ipam.blocks import is_empty, seconds
 from felixpy.ipam.claims import Block, claim, give_up
+from felixpy.ipam.cooldown import rested
 from felixpy.ipam.names import HOST, affinity_of
 from felixpy.ipam.pools import Rules, candidates, pool_of
 from felixpy.model.addresses import Prefix
@@ -78,24 +79,27 @@ class Growth:
 
     async def _reclaimed(self, existing: dict[Prefix, Block]) -> AsyncIterator[Block]:
         for cidr in inside(existing, self.pools):
-            block = existing[cidr].spec
+            block = self._clear(existing[cidr].spec)
             owner = block.affinity or ""
             old = seconds(block.affinity_claim_time) + EMPTY_FOR_S <= self.now
             if not owner.startswith(HOST) or owner == affinity_of(self.node) or not old or not is_empty(block):
                 continue
             try:
-                given_up = await give_up(self.store, owner.removeprefix(HOST), cidr)
+                given_up = await give_up(self.store, owner.removeprefix(HOST), cidr, self._clear)
             except Conflict:
                 continue  # its owner has just used it
             taken = await claim(self.store, self.node, cidr, self.now) if given_up else None
             if taken is not None:
                 yield taken
 
+    def _clear(self, block: IPAMBlock) -> IPAMBlock:
+        return rested(block, self.rules.config.ip_cooldown_seconds, self.now)
+
     def _foreign(self, existing: dict[Prefix, Block]) -> list[Block]:
         ours = affinity_of(self.node)
         order = [c for pool in self.pools for c in candidates(pool.spec, self.node) if c in existing]
         blocks = [existing[cidr] for cidr in order if existing[cidr].spec.affinity != ours]
-        return [block for block in blocks if with_room(block.spec, self.rules.reserved)]
+        return [block for block in blocks if with_room(self._clear(block.spec), self.rules.reserved)]
 
 
 async def unselected(store: Datastore, node: str, blocks: Mapping[Prefix, Block], rules: Rules) -> set[Prefix]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from ipaddress import collapse_addresses
 
 from felixpy.ipam.blocks import attribute_at, held, in_use, is_confirmed, ordinal_of, reserved_in
-from felixpy.ipam.collect import blocks_of, holdings, shape
+from felixpy.ipam.books import blocks_of, shape
+from felixpy.ipam.leaks import holdings
 from felixpy.ipam.names import HOST, handle_name
 from felixpy.ipam.pools import rules_of, unserved
 from felixpy.model.addresses import Address, Prefix, contains

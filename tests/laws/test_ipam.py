@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from felixpy.datastore.memory import MemoryDatastore
 from felixpy.ipam.allocator import Allocator
 from felixpy.ipam.blocks import Owner, assigned, fresh_block, held, is_confirmed, released
-from felixpy.ipam.collect import shape
+from felixpy.ipam.books import shape
 from felixpy.ipam.errors import Shortage
 from felixpy.model.addresses import Address
 from felixpy.model.errors import Conflict

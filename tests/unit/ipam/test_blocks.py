@@ -17,7 +17,7 @@ from felixpy.ipam.blocks import (
     seconds,
     timestamp,
 )
-from felixpy.ipam.collect import shape
+from felixpy.ipam.books import shape
 from felixpy.ipam.cooldown import rested, resting
 from felixpy.ipam.errors import NotTheHolder, Taken
 from felixpy.model.resources import AllocationAttribute
