@@ -28,6 +28,9 @@ class Settings:
     resync_s: float = setting(
         90.0, Setting("how often the kernel is compared in full", unit="seconds", low=1, high=86400)
     )
+    watch_neighbours: bool = setting(
+        True, Setting("have next hops and peers on the wire asked twice a second whether they are there")
+    )
     retry_s: float = setting(2.0, Setting("wait before a refused key is tried again", "seconds", 0.1, 600))
     router_id: str = setting(
         "", Setting("BGP identifier: an IPv4 address, or hash (of the node's name); empty: the node's IPv4 address")

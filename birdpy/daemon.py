@@ -3,10 +3,12 @@
 import asyncio
 from pathlib import Path
 
+from birdpy import before
 from birdpy.answers import answers, orders_taken
 from birdpy.config import Settings
 from birdpy.exabgp.process import Place
 from birdpy.exabgp.supervisor import ExaBGP
+from birdpy.nearby import Nearby
 from birdpy.router import Parts, Router
 from birdpy.watching import Watch
 from felixpy.daemon.logs import Log, make_log
@@ -20,6 +22,8 @@ from felixpy.kernel.monitor import Monitor
 from felixpy.kernel.netlink import Netlink
 from felixpy.kernel.owners import PROTOCOL_FELIX
 from felixpy.kernel.routes import KernelRoutes
+from felixpy.kernel.sysctls import KernelSysctls
+from felixpy.kernel.watched import WatchedNeighbours
 from felixpy.model.routes import Route, RouteKey
 from felixpy.show.target import this_node
 
@@ -47,11 +51,13 @@ async def routed(settings: Settings, node: str, folder: Path, log: Log) -> None:
         return router.ours(key, route)
 
     routes = KernelRoutes(settings.protocol, (settings.metric,), ours)
-    monitor = Monitor(own=(routes.port,), ignore=(PROTOCOL_FELIX,))
+    monitor = Monitor(own=(routes.port,), ignore=(PROTOCOL_FELIX,), quiet=settings.watch_neighbours)
     looks = Netlink()  # not the one that writes: its answers may still be on the way when somebody looks
     watch = Watch(monitor, Links(looks), looks, routes, settings.protocol)
     saved_at = (Path(settings.state_dir) if settings.state_dir else state_dir()) / "birdpy.json"
-    router = Router(settings, Parts(node, datastore, routes, watch, exabgp, saved_at, log))
+    watched = WatchedNeighbours(settings.protocol)
+    nearby = Nearby(watched, KernelSysctls(), folder / before.FILE_NAME, watching=settings.watch_neighbours)
+    router = Router(settings, Parts(node, datastore, routes, watch, nearby, exabgp, saved_at, log))
     server = await serve(status_socket("birdpy", folder), answers(router))
     control = await serve(control_socket("birdpy", folder), orders_taken(router))
     try:
@@ -62,4 +68,5 @@ async def routed(settings: Settings, node: str, folder: Path, log: Log) -> None:
         exabgp.close()
         monitor.close()
         routes.close()
+        nearby.close()
         await datastore.close()

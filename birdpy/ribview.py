@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from birdpy.desired.fib import learned_route
 from birdpy.rib.best_path import Choice
-from birdpy.rib.next_hops import Unresolved
+from birdpy.rib.next_hops import Resolved, Unresolved
 from birdpy.rib.path import Path
 from birdpy.rib.verdict import Accepted, Verdict
 from birdpy.state import State
@@ -105,8 +105,14 @@ def path_status(state: State, verdict: Verdict, choice: Choice | None) -> RibPat
         stale=stale,
         best=best,
         accepted=isinstance(verdict, Accepted),
-        reason="" if best else why(state, verdict, path, choice),
+        reason=last_resort(state, path) if best else why(state, verdict, path, choice),
     )
+
+
+def last_resort(state: State, path: Path) -> str:
+    """What speaks against the best path: nothing, unless there is none better."""
+    way = None if path.next_hop is None else state.learning.selection.way(path)
+    return f"last resort: {way.failing}" if isinstance(way, Resolved) and way.failing else ""
 
 
 def why(state: State, verdict: Verdict, path: Path, choice: Choice | None) -> str:

@@ -17,6 +17,7 @@ from birdpy.config import Settings, api_servers, speaker_settings
 from birdpy.exabgp.supervisor import ExaBGP
 from birdpy.forwarding import Forwarding
 from birdpy.leaving import Leaving
+from birdpy.nearby import Nearby
 from birdpy.orders import KINDS, orders
 from birdpy.peers import next_deadline, still_to_speak
 from birdpy.policy.changes import speaker_change
@@ -51,6 +52,7 @@ class Parts:
     datastore: Datastore
     routes: KernelRoutes
     watch: Watch
+    nearby: Nearby
     exabgp: ExaBGP
     saved_at: Path
     log: Log
@@ -91,6 +93,7 @@ class Router:
                 ("tell the peers", self._tell),
                 ("watch the kernel", self._watch),
                 ("keep time", self._keep_time),
+                ("ask the neighbours", self._ask_neighbours),
                 ("leave when asked to", self.leaving.keep),
                 ("save who gave what", self._save),
             ):
@@ -247,6 +250,7 @@ class Router:
         await self._begun.wait()
         async for burst in self.parts.watch.events:
             self.parts.watch.notice(burst, self.state, self.now())
+            self.story.failing(self.parts.nearby.among(self.state.around.failed))
 
     async def _keep_time(self) -> None:
         await self._begun.wait()
@@ -254,6 +258,10 @@ class Router:
             times = [t for peer in self.state.peers.values() if (t := next_deadline(peer)) is not None]
             await self.state.clock_due.wait(min(times, default=math.inf))
             self.story.back(self.state.keep_time(self.now()))
+
+    async def _ask_neighbours(self) -> None:
+        await self._begun.wait()
+        await self.parts.nearby.keep(self.state, self.story, self.parts.exabgp.redial)
 
     async def _save(self) -> None:
         await self._begun.wait()

@@ -6,7 +6,7 @@ kernel ------ look ---+   touched prefixes   +-- telling (peers) ----- answered 
                                                                                       removed only when withdrawn
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from birdpy import peers
@@ -21,6 +21,7 @@ from birdpy.policy.imports import surroundings as import_policy
 from birdpy.policy.session import Session, Speaker
 from birdpy.rib.advertisement import Advertisement, AdvertisementKey
 from birdpy.rib.events import Event
+from birdpy.rib.next_hops import Resolution, Resolved
 from birdpy.stage import AWAY, QUIET, Stage
 from birdpy.surroundings import Surroundings
 from birdpy.telling import Telling
@@ -42,7 +43,7 @@ class State:
         self.fixed: dict[RouteKey, Route] = {}  # blackholes and reachableBy: they win over what was learned
         self.left_out: Mapping[str, str] = {}  # sessions that ExaBGP does not get, with the reason
         self.kernel_due, self.peers_due, self.sessions_due = Due(), Due(), Due()
-        self.clock_due, self.save_due = Due(), Due()
+        self.clock_due, self.save_due, self.nearby_due = Due(), Due(), Due()
         self.stage = Stage.SERVING
         self._api_servers = api_servers
         self._relied_on: frozenset[Prefix] = frozenset()  # `programmed` as the peers know it
@@ -62,6 +63,23 @@ class State:
     def programmed(self) -> frozenset[Prefix]:
         """The own blocks whose blackhole was read back from the kernel."""
         return frozenset(key.prefix for key in self.forwarding.blackholes)
+
+    def ways(self) -> Iterator[Resolution]:
+        """How every next hop in use and every peer is reached."""
+        yield from self.learning.selection.ways()
+        for address in self.peers:
+            yield self.learning.selection.way(address)
+
+    def within_reach(self) -> list[Address]:
+        """The peers without a session that something leads to which has come back since the last call."""
+        returned, self.around.returned = self.around.returned, set()
+        found = []
+        for address, peer in self.peers.items() if returned else ():
+            way = self.learning.selection.way(address)
+            hops = way.hops if isinstance(way, Resolved) and not peer.up else ()
+            if any(hop.device in returned or (hop.via, hop.device) in returned for hop in hops):
+                found.append(address)
+        return found
 
     def speaker(self) -> Speaker | None:
         """The sessions as ExaBGP should have them: those that sent too much are held down for a while.

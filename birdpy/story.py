@@ -11,6 +11,7 @@ from birdpy.stage import Stage
 from felixpy.daemon.logs import Log
 from felixpy.model.addresses import Address
 from felixpy.model.errors import InvalidResource, Refused
+from felixpy.model.neighbours import NeighbourKey
 from felixpy.model.routes import Route, RouteKey
 from felixpy.model.snapshot import Problems
 from felixpy.reconcile.table import Outcome
@@ -27,6 +28,8 @@ class Story:
         self._troubles: dict[str, str] = {}
         self._refused: dict[object, str] = {}
         self._contested: frozenset[RouteKey] = frozenset()
+        self._watched = ""
+        self._silent: frozenset[NeighbourKey] = frozenset()
 
     @property
     def troubles(self) -> Mapping[str, str]:
@@ -63,6 +66,21 @@ class Story:
             for key in erased:
                 self._log.info("route erased", prefix=key.prefix)
         self._refusals("route refused", refused, (*plan.write, *plan.erase))
+
+    def watched(self, reason: str) -> None:
+        """Why neighbours are watched less closely than they should be; nothing when `reason` is as it was."""
+        if reason and reason != self._watched:
+            self._log.warning("neighbours watched less closely", reason=reason)
+        self._watched = reason
+
+    def failing(self, silent: Collection[NeighbourKey]) -> None:
+        """Watched neighbours that do not answer any more, and those that answer again."""
+        now = frozenset(silent)
+        for key in sorted(now - self._silent, key=str):
+            self._log.warning("neighbour lost", address=key.address, device=key.device)
+        for key in sorted(self._silent - now, key=str):
+            self._log.info("neighbour back", address=key.address, device=key.device)
+        self._silent = now
 
     def leaving(self, stage: Stage) -> None:
         """The router has come to another step of leaving, or is back."""

@@ -1,7 +1,7 @@
 """Join: what the kernel says about this node besides our own routes, as policy and next hops need it."""
 
 import errno
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -12,12 +12,14 @@ from felixpy.kernel.owners import PROTOCOL_FELIX
 from felixpy.model.addresses import Address
 from felixpy.model.fib import ConnectedRoutes
 from felixpy.model.links import AssignedAddress, Link
+from felixpy.model.neighbours import NeighbourKey
 from felixpy.model.routes import Device, Hop, Route, RouteKey
 from felixpy.reconcile.table import Outcome
 
 NO_GATEWAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EINVAL)  # "Nexthop has invalid gateway"
 
 Gateway = tuple[Address, Device]
+T = TypeVar("T", Gateway, Device)
 
 
 @dataclass(slots=True)
@@ -31,6 +33,7 @@ class Surroundings:
     forced: set[Gateway] = field(default_factory=set)  # the kernel refused these gateways without onlink
 
     devices: frozenset[Device] = frozenset()  # that next hops may be reached over
+    returned: set[Gateway | Device] = field(default_factory=set)  # what is back, and nobody has looked yet
 
     def links(self, links: Mapping[Device, Link]) -> None:
         """These are all the links."""
@@ -47,10 +50,24 @@ class Surroundings:
         """Take in what needs no second look; whether the ground of next hops moved."""
         match event:
             case LinkChanged(link, gone):
-                return changed(self.down, link.name, now=gone or not (link.up and link.carrier))
-            case NeighbourChanged(device, address, _, failed):
-                return changed(self.failed, (address, device), now=failed) and device in self.devices
+                return self._turned(self.down, link.name, bad=gone or not (link.up and link.carrier))
+            case NeighbourChanged(device, address, reachable, failed, forgotten):
+                if failed or reachable or forgotten:  # else it is only being asked
+                    return self._turned(self.failed, (address, device), bad=failed) and device in self.devices
         return False
+
+    def answered(self, keys: Iterable[NeighbourKey]) -> bool:
+        """These neighbours are there; whether that is news."""
+        news = [self._turned(self.failed, (key.address, key.device), bad=False) for key in keys]
+        return any(news)
+
+    def _turned(self, known: set[T], item: T, *, bad: bool) -> bool:
+        if bad == (item in known):
+            return False
+        (known.add if bad else known.discard)(item)
+        if not bad:
+            self.returned.add(item)
+        return True
 
     def force_onlink(self, outcome: Outcome[RouteKey, Route]) -> bool:
         """Remember the gateways that the kernel refused although a device route leads to them; whether there are any.
@@ -75,13 +92,3 @@ class Surroundings:
     def here(self, api_servers: tuple[Address, ...]) -> Here:
         """What import's guard protects."""
         return Here(self.routes, frozenset(each.address for each in self.addresses), api_servers)
-
-
-T = TypeVar("T")
-
-
-def changed(known: set[T], item: T, *, now: bool) -> bool:
-    """Put `item` in or take it out; whether it was different before."""
-    before = item in known
-    (known.add if now else known.discard)(item)
-    return before != now

@@ -48,7 +48,10 @@ class Watch:
                     state.forwarding.settler.resync()
         if moved:
             self.look(state)
-        state.kernel_due.mark()
+        if state.forwarding.settler.due_at() <= now:  # most is none of ours: ARP, other programs' routes
+            state.kernel_due.mark()
+        if state.around.returned:
+            state.nearby_due.mark()
 
     def _route(self, event: RouteChanged, forwarding: Forwarding, now: float) -> bool:
         """One route of the kernel changed: whether it is one that next hops may lean on."""

@@ -1,14 +1,17 @@
 """Join: `birdpy cleanup`."""
 
 import asyncio
+from pathlib import Path
 
 import click
 
-from birdpy import config, saved
+from birdpy import before, config, saved
 from birdpy.cli.offline import read_resources
 from felixpy.daemon.paths import run_dir, state_dir
 from felixpy.daemon.pidfile import claim
 from felixpy.kernel.routes import KernelRoutes
+from felixpy.kernel.sysctls import KernelSysctls
+from felixpy.kernel.watched import WatchedNeighbours
 from felixpy.model.addresses import Prefix, contains
 from felixpy.model.errors import Trouble, Unreachable, Usage
 from felixpy.model.resources import IPPool
@@ -35,7 +38,7 @@ Examples:
 def cleanup(
     *, node: str | None, protocol: int, metric: int, dry_run: bool, datastore: str | None, lab: str | None
 ) -> None:
-    """Remove birdpy's routes from this machine's kernel, after birdpy was stopped.
+    """Remove birdpy's routes from this machine's kernel, after birdpy was stopped, and put settings back.
 
     Ours have its protocol number and metric, and lie in a pool or were written down by birdpy. Drain first: peers may
     still send packets.
@@ -48,11 +51,13 @@ def cleanup(
         def ours(key: RouteKey, _route: Route) -> bool:
             return key.prefix in given or any(contains(pool, key.prefix) for pool in pools)
 
-        table = KernelRoutes(protocol, (metric,), ours)
+        table, neighbours = KernelRoutes(protocol, (metric,), ours), WatchedNeighbours(protocol)
         try:
             asyncio.run(_remove(table, dry_run=dry_run))
+            asyncio.run(_forget(neighbours, run_dir() / before.FILE_NAME, dry_run=dry_run))
         finally:
             table.close()
+            neighbours.close()
     finally:
         held.release()
 
@@ -66,6 +71,19 @@ async def _remove(table: KernelRoutes, *, dry_run: bool) -> None:
         click.echo(f"route {other} stays: not in a pool, not written down, or of another metric", err=True)
     if refused:
         raise Trouble("; ".join(map(str, refused.values())))
+
+
+async def _forget(neighbours: WatchedNeighbours, kept_at: Path, *, dry_run: bool) -> None:
+    """The neighbours that the kernel kept for birdpy, and the settings that birdpy changed."""
+    found, settings, sysctls = await neighbours.read(), before.load(kept_at), KernelSysctls()
+    refused = {} if dry_run else await neighbours.apply(Plan({}, frozenset(found)))
+    for key in sorted(found.keys() - refused.keys(), key=str):
+        click.echo(f"neighbour {key.address} dev {key.device}")
+    changed = before.still_ours(sysctls, settings) if dry_run else await before.put_back(sysctls, settings)
+    for setting in sorted(changed, key=str):
+        click.echo(f"setting {setting.path} back to {settings[setting]}")
+    if not dry_run:
+        before.save(kept_at, {})
 
 
 def _pools(datastore: str | None, lab: str | None) -> list[Prefix]:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+from birdpy.exabgp.connections import patch_connections
+
 VERSION = "5.0.15"
 FILE_NAME = "exabgp.conf"
 IDLE_MS, BUSY_MS = 500, 5  # how long ExaBGP sleeps when no session is being made, and when one is
@@ -91,6 +93,7 @@ def run(order: Order) -> int:
     patch_commands()
     patch_waiting()
     patch_sessions()
+    patch_connections()
     patch_messages()
     configuration = Configuration([""], text=True)
     patch_configuration(configuration, lambda: read_file(order.folder))

@@ -109,6 +109,11 @@ class ExaBGP:
             for family in families:
                 await self._process.commands.alone(encode.route_refresh(peer, family).text)
 
+    async def redial(self, peer: Address) -> None:
+        """Dial `peer` now, whatever wait there is: it may be reached again. Nothing when a connection stands."""
+        if self._process is not None and self._going:
+            await self._process.commands.alone(f"redial {peer}")
+
     async def events(self) -> AsyncIterator[list[Event]]:
         """What peers did, in batches, until `close`. ExaBGP runs while this is iterated."""
         await self._configured.wait()

@@ -62,6 +62,12 @@ class Selection:
         found = self._firm.get(of.next_hop) or self._soft.get(of.next_hop, {}).get(of.prefix)
         return found or self._resolved(of, ())
 
+    def ways(self) -> Iterator[Resolution]:
+        """How the next hops in use, or lately in use, are reached."""
+        yield from self._firm.values()
+        for of_each in self._soft.values():
+            yield from of_each.values()
+
     def update(self, touched: Iterable[Prefix]) -> set[Prefix]:
         """Choose anew for `touched` and for what leans on them; the prefixes whose choice or way changed."""
         todo = set(touched)

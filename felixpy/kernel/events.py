@@ -41,12 +41,13 @@ class RouteChanged:
 
 @dataclass(frozen=True, slots=True)
 class NeighbourChanged:
-    """The kernel's opinion of a neighbour: reachable, failed (no answer to ARP or ND), or neither yet."""
+    """The kernel's opinion of a neighbour: reachable, failed (no answer to ARP or ND), or neither: being asked."""
 
     device: Device
     address: Address
     reachable: bool
     failed: bool
+    gone: bool = False  # the kernel has no opinion any more
 
 
 @dataclass(frozen=True, slots=True)

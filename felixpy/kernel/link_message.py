@@ -14,7 +14,8 @@ IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS = 29, 8
 IFF_UP, IFF_LOWER_UP = 0x1, 0x10000
 IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS = 1, 2, 8
 IFA_F_NODAD, IFA_F_DADFAILED, IFA_F_TENTATIVE = 0x2, 0x8, 0x40
-NDA_DST, NDA_LLADDR = 1, 2
+NDA_DST, NDA_LLADDR, NDA_PROTOCOL, NDA_FLAGS_EXT = 1, 2, 12, 15
+NTF_USE, NTF_EXT_MANAGED = 1, 1
 NUD_INCOMPLETE, NUD_REACHABLE, NUD_STALE, NUD_DELAY, NUD_PROBE = 1, 2, 4, 8, 16
 NUD_FAILED, NUD_NOARP, NUD_PERMANENT = 32, 64, 128
 
@@ -32,12 +33,14 @@ class AddressOn:
 
 @dataclass(frozen=True, slots=True)
 class NeighbourOn:
-    """A neighbour entry on the interface of an index; `state` is NUD_*."""
+    """A neighbour entry on the interface of an index; `state` is NUD_*, `protocol` RTPROT_* (0: the kernel's own)."""
 
     index: int
     address: Address
     mac: str
     state: int
+    protocol: int = 0
+    managed: bool = False  # NTF_EXT_MANAGED: the kernel keeps it resolved
 
 
 def decode_link(body: bytes) -> Link | None:
@@ -86,7 +89,11 @@ def decode_neighbour(body: bytes) -> NeighbourOn | None:
     family, index, state, _, _ = NEIGHBOUR.unpack_from(body)
     found = attributes(body, NEIGHBOUR.size)
     address = _address(family, found.get(NDA_DST, b""))
-    return None if address is None else NeighbourOn(index, address, mac_text(found.get(NDA_LLADDR, b"")), state)
+    if address is None:
+        return None
+    protocol = found.get(NDA_PROTOCOL, b"\0")[0]
+    managed = bool(_number(found.get(NDA_FLAGS_EXT)) & NTF_EXT_MANAGED)
+    return NeighbourOn(index, address, mac_text(found.get(NDA_LLADDR, b"")), state, protocol, managed)
 
 
 def _address(family: int, packed: bytes) -> Address | None:

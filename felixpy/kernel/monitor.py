@@ -9,8 +9,9 @@ import ctypes
 import errno
 import socket
 from collections import deque
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from enum import IntFlag
+from itertools import accumulate, chain
 
 from felixpy.kernel.events import (
     AddressChanged,
@@ -22,9 +23,12 @@ from felixpy.kernel.events import (
     SettingsChanged,
 )
 from felixpy.kernel.link_message import (
+    NUD_DELAY,
     NUD_FAILED,
     NUD_PERMANENT,
+    NUD_PROBE,
     NUD_REACHABLE,
+    NUD_STALE,
     decode_address,
     decode_link,
     decode_neighbour,
@@ -77,10 +81,18 @@ class Monitor:
 
     `own` are the port ids whose route and neighbour changes are left out (links and addresses always come: we want
     to see what became of ours). `ignore` are protocol numbers of routes that are left out whoever writes them.
+    `quiet` leaves out the states through which a neighbour that answers goes round and round.
     Lost is among the events when some did not fit; the monitor goes on.
     """
 
-    def __init__(self, groups: Groups = Groups.ALL, own: Collection[int] = (), ignore: Collection[int] = ()) -> None:
+    def __init__(
+        self,
+        groups: Groups = Groups.ALL,
+        own: Collection[int] = (),
+        ignore: Collection[int] = (),
+        *,
+        quiet: bool = False,
+    ) -> None:
         self._events: deque[KernelEvent] = deque()
         self._came = asyncio.Event()
         self._sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, 0)
@@ -88,7 +100,7 @@ class Monitor:
             self._sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES)
         except PermissionError:
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
-        _attach(self._sock, _program(own, ignore))
+        _attach(self._sock, _program(own, ignore, quiet=quiet))
         self._sock.bind((0, int(groups | Groups.LINK)))
         self._names = {index: Device(name) for index, name in socket.if_nameindex()}
         asyncio.get_running_loop().add_reader(self._sock, self._readable)
@@ -181,7 +193,9 @@ def _neighbour(message: Message, name: NameOf) -> KernelEvent | None:
     if entry is None:
         return None
     reachable = message.kind == RTM_NEWNEIGH and bool(entry.state & (NUD_REACHABLE | NUD_PERMANENT))
-    return NeighbourChanged(name(entry.index), entry.address, reachable, bool(entry.state & NUD_FAILED))
+    gone = message.kind == RTM_DELNEIGH
+    failed = bool(entry.state & NUD_FAILED) and not gone
+    return NeighbourChanged(name(entry.index), entry.address, reachable, failed, gone)
 
 
 def _settings(message: Message, name: NameOf) -> KernelEvent | None:
@@ -198,32 +212,50 @@ DECODE = {
 }  # fmt: skip
 
 Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, operand
-LOAD_WORD, LOAD_HALF, LOAD_BYTE, JUMP_EQUAL, RETURN = 0x20, 0x28, 0x30, 0x15, 0x06
-KIND_AT, PORT_AT, PROTOCOL_AT = 4, 12, 16 + 5  # in nlmsghdr; rtm_protocol in the rtmsg behind it
+LOAD_WORD, LOAD_HALF, LOAD_BYTE, JUMP, JUMP_EQUAL, RETURN = 0x20, 0x28, 0x30, 0x05, 0x15, 0x06
+KIND_AT, PORT_AT = 4, 12  # in nlmsghdr; behind it rtm_protocol in the rtmsg, ndm_state in the ndmsg
+PROTOCOL_AT, STATE_AT = 16 + 5, 16 + 8
+PASSING = (NUD_REACHABLE, NUD_STALE, NUD_DELAY, NUD_PROBE)  # the round of a neighbour that answers
 
 
-def _program(own: Collection[int], ignore: Collection[int]) -> list[Instruction]:
+def _program(own: Collection[int], ignore: Collection[int], *, quiet: bool) -> list[Instruction]:
     """The filter. BPF loads are big-endian and netlink is in host order, so the operands are swapped.
 
-    if type is route: drop if rtm_protocol is in `ignore`; if route or neighbour: drop if port id is in `own`.
+    if type is route: drop if rtm_protocol is in `ignore`; if it is a neighbour's new state and we are `quiet`: drop
+    if it is a passing one; if route or neighbour: drop if port id is in `own`.
     """
-    ports = [(JUMP_EQUAL, port) for port in map(socket.htonl, own)]
-    drop_protocols = [(JUMP_EQUAL, protocol) for protocol in ignore]
-    routes = (RTM_NEWROUTE, RTM_DELROUTE)
-    neighbours = (RTM_NEWNEIGH, RTM_DELNEIGH)
-    to_ports = len(drop_protocols) + 2  # from the last comparison of kinds: accept, load protocol, comparisons
-    program: list[Instruction] = [(LOAD_HALF, 0, 0, KIND_AT)]
-    kinds = [(kind, 1) for kind in routes] + [(kind, to_ports) for kind in neighbours]
-    for place, (kind, ahead) in enumerate(kinds):
-        program.append((JUMP_EQUAL, len(kinds) - 1 - place + ahead, 0, socket.htons(kind)))
-    program.append((RETURN, 0, 0, 0xFFFFFFFF))
-    program.append((LOAD_BYTE, 0, 0, PROTOCOL_AT))
-    for place, (code, operand) in enumerate(drop_protocols):
-        program.append((code, len(drop_protocols) - place + len(ports) + 1, 0, operand))
-    program.append((LOAD_WORD, 0, 0, PORT_AT))
-    for place, (code, operand) in enumerate(ports):
-        program.append((code, len(ports) - place, 0, operand))
-    return [*program, (RETURN, 0, 0, 0xFFFFFFFF), (RETURN, 0, 0, 0)]
+    kinds = {RTM_NEWROUTE: "route", RTM_DELROUTE: "route", RTM_NEWNEIGH: "neighbour", RTM_DELNEIGH: "port"}
+    states = map(socket.htons, PASSING if quiet else ())
+    return _assembled(
+        {
+            "kind": [(LOAD_HALF, KIND_AT), *((socket.htons(kind), to) for kind, to in kinds.items()), "accept"],
+            "route": [(LOAD_BYTE, PROTOCOL_AT), *((protocol, "drop") for protocol in ignore), "port"],
+            "neighbour": [(LOAD_HALF, STATE_AT), *((state, "drop") for state in states), "port"],
+            "port": [(LOAD_WORD, PORT_AT), *((port, "drop") for port in map(socket.htonl, own)), "accept"],
+            "accept": [(RETURN, 0xFFFFFFFF)],
+            "drop": [(RETURN, 0)],
+        }
+    )
+
+
+Line = tuple[int, int] | tuple[int, str] | str
+
+
+def _assembled(blocks: Mapping[str, Sequence[Line]]) -> list[Instruction]:
+    """Instructions of named blocks: `(code, operand)`, `(value, block to go to if equal)`, `block to go to`."""
+    starts = dict(zip(blocks, accumulate(map(len, blocks.values()), initial=0), strict=False))
+    program: list[Instruction] = []
+    for line in chain.from_iterable(blocks.values()):
+        after = len(program) + 1
+        if isinstance(line, str):
+            program.append((JUMP, 0, 0, starts[line] - after))
+            continue
+        first, second = line
+        if isinstance(second, str):
+            program.append((JUMP_EQUAL, starts[second] - after, 0, first))
+        else:
+            program.append((first, 0, 0, second))
+    return program
 
 
 class _Filter(ctypes.Structure):

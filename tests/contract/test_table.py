@@ -13,6 +13,7 @@ from felixpy.kernel.memory import MemoryTable
 from felixpy.kernel.neighbours import KernelNeighbours
 from felixpy.kernel.routes import KernelRoutes
 from felixpy.kernel.sysctls import KernelSysctls
+from felixpy.kernel.watched import WatchedNeighbours
 from felixpy.model.neighbours import Neighbour, NeighbourKey
 from felixpy.model.routes import Device, Hop, Route, RouteKey, RouteKind
 from felixpy.model.sysctls import Sysctl, SysctlKey
@@ -98,6 +99,7 @@ def sysctls(value: str) -> dict[SysctlKey, Sysctl]:
     return {SysctlKey(p): Sysctl(SysctlKey(p), value, "a test") for p in paths}
 
 
+WATCHED = {key: key for key in neighbours(MACS[0])}
 BAD_NEIGHBOURS = {k: Neighbour(k, MACS[0]) for k in [NeighbourKey(GONE, ip_address("10.65.0.9"))]}
 BAD_SYSCTLS = {
     k: Sysctl(k, "1")
@@ -140,6 +142,7 @@ CASES: dict[str, Callable[[], Case]] = {
         BAD_NEIGHBOURS,
     ),
     "sysctls": lambda: Case(KernelSysctls, sysctls("1"), sysctls("0"), BAD_SYSCTLS, erasable=False),
+    "watched": lambda: Case(lambda: WatchedNeighbours(12), WATCHED, {}, {key: key for key in BAD_NEIGHBOURS}),
     "macs": lambda: Case(
         lambda: KernelMacs(lambda device: device in (V0, V1)),
         dict.fromkeys((V0, V1), "ee:ee:ee:ee:ee:ee"),

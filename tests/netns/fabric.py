@@ -49,6 +49,7 @@ class Machine:
     folder: Path
     store: Path
     process: "subprocess.Popen[bytes] | None" = None
+    extra: dict[str, str] = field(default_factory=dict)  # further settings of its router, by environment
 
     @property
     def env(self) -> dict[str, str]:
@@ -59,6 +60,7 @@ class Machine:
             "FELIXPY_RUN_DIR": str(self.folder / "run"),
             "FELIXPY_STATE_DIR": str(self.folder / "state"),
             "FELIXPY_DATASTORE": f"files:{self.store}",
+            **self.extra,
         }
 
     def birdpy(self, *words: str) -> "subprocess.CompletedProcess[str]":

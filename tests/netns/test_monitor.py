@@ -30,6 +30,23 @@ def wire(netns: Namespace) -> None:
     netns.run("ip", "link", "set", V1, "up")
 
 
+def test_a_quiet_monitor_hears_of_failures_and_not_of_answers(netns: Namespace) -> None:
+    wire(netns)
+    netns.run("ip", "addr", "add", "10.0.0.5/24", "dev", V0)
+
+    async def run(*, quiet: bool) -> list[KernelEvent]:
+        monitor = Monitor(Groups.NEIGHBOUR, quiet=quiet)
+        for state in ("reachable", "stale", "delay", "probe", "failed"):
+            netns.run("ip", "neigh", "replace", "10.0.0.7", "lladdr", "02:00:00:00:00:09", "dev", V0, "nud", state)
+        got = await heard(monitor, lambda all_: any(isinstance(e, NeighbourChanged) and e.failed for e in all_))
+        monitor.close()
+        return [event for event in got if isinstance(event, NeighbourChanged)]
+
+    failed = NeighbourChanged(V0, ip_address("10.0.0.7"), reachable=False, failed=True)
+    assert asyncio.run(run(quiet=True)) == [failed]
+    assert len(asyncio.run(run(quiet=False))) > 1
+
+
 async def heard(
     monitor: Monitor, enough: Callable[[list[KernelEvent]], bool], wait_s: float = 3
 ) -> list[KernelEvent]:
@@ -90,7 +107,8 @@ def test_links_addresses_and_neighbours_are_heard(netns: Namespace) -> None:
         netns.run("ip", "link", "set", "w0", "address", "02:00:00:00:00:07", "up")
         netns.run("ip", "addr", "add", "10.0.0.5/24", "dev", "w0")
         netns.run("ip", "neigh", "add", "10.0.0.6", "lladdr", "02:00:00:00:00:08", "dev", "w0", "nud", "permanent")
-        netns.run("ip", "neigh", "add", "10.0.0.7", "dev", "w0", "nud", "failed")
+        netns.run("ip", "neigh", "add", "10.0.0.7", "lladdr", "02:00:00:00:00:09", "dev", "w0", "nud", "stale")
+        netns.run("ip", "neigh", "change", "10.0.0.7", "dev", "w0", "nud", "failed")
         netns.run("ip", "link", "del", V1)
         got = await heard(monitor, lambda all_: any(isinstance(e, LinkChanged) and e.gone for e in all_))
         monitor.close()
@@ -105,6 +123,7 @@ def test_links_addresses_and_neighbours_are_heard(netns: Namespace) -> None:
     assert AddressChanged(w0, ip_address("10.0.0.5")) in got
     assert NeighbourChanged(w0, ip_address("10.0.0.6"), reachable=True, failed=False) in got
     assert NeighbourChanged(w0, ip_address("10.0.0.7"), reachable=False, failed=True) in got
+    assert NeighbourChanged(w0, ip_address("10.0.0.7"), reachable=False, failed=False, gone=True) in got
     assert {event.name for event in got if isinstance(event, LinkChanged) and event.gone} == {w0, V1}
 
 
