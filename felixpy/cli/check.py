@@ -4,7 +4,7 @@ import time
 
 import click
 
-from felixpy.cli.viewing import missing, network, targets_of
+from felixpy.cli.viewing import missing, network, resources, targets_of
 from felixpy.insight.invariants import Violation, violations
 from felixpy.show.options import complete_lab
 from felixpy.show.output import Column, emit, output_option
@@ -28,7 +28,8 @@ def check(*, lab: str | None, datastore: str | None, grace: float, output: str) 
     nothing loops; every block lies on a blackhole; both ends of a session have it; the books of addresses agree with
     what is attached. Worked out from the kernels' own tables, so it needs no packet and no working network.
     """
-    view = network(targets_of(lab), datastore)
+    targets = targets_of(lab)
+    view = network(targets, resources(targets, datastore))
     for who, reason in missing(view).items():
         click.echo(f"felixpy: not asked: {who}: {reason}", err=True)
     found = violations(view, time.time(), grace)

@@ -26,15 +26,20 @@ DAEMONS = ("felixpy", "birdpy")
 R = TypeVar("R", bound=Record)
 
 
-def network(targets: Collection[Target], datastore: str | None, about: Collection[str] = ()) -> NetworkView:
-    """Every node of `targets`, and the datastore's resources. A node that does not answer is there with its reasons.
+def network(targets: Collection[Target], snapshot: Snapshot, about: Collection[str] = ()) -> NetworkView:
+    """Every node of `targets`, asked now. A node that does not answer is there with its reasons.
 
     `about` (addresses) narrows each kernel's routes to those that cover one of them: a trace needs no more.
     """
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        nodes = list(pool.map(lambda target: node_view(target, datastore, about), targets))
+        nodes = list(pool.map(lambda target: node_view(target, about), targets))
+    return NetworkView({node.name: node for node in nodes}, snapshot)
+
+
+def resources(targets: Collection[Target], datastore: str | None) -> Snapshot:
+    """Everything in the datastore but Secrets; a lab's own when `datastore` names none."""
     store = next((f"files:{target.store}" for target in targets if target.store), None)
-    return NetworkView({node.name: node for node in nodes}, asyncio.run(_resources(datastore or store)))
+    return asyncio.run(_resources(datastore or store))
 
 
 def targets_of(lab: str | None, node: str | None = None) -> list[Target]:
@@ -49,7 +54,7 @@ def targets_of(lab: str | None, node: str | None = None) -> list[Target]:
     return [resolve(name, lab) for name in labs.get(lab, ())] or [resolve(node, lab)]
 
 
-def node_view(target: Target, datastore: str | None, about: Collection[str] = ()) -> NodeView:
+def node_view(target: Target, about: Collection[str] = ()) -> NodeView:
     """One node: its kernel and its daemons, each asked; reasons where nobody answered."""
     asked = Asked(target)
     if not _runs_daemons(target):
@@ -59,7 +64,7 @@ def node_view(target: Target, datastore: str | None, about: Collection[str] = ()
     health = {daemon: found for daemon in DAEMONS if (found := asked.daemon(daemon, "health", HealthStatus))}
     routes = None
     if endpoints is not None and peers is not None:
-        routes = asked.tried("routes", lambda: look(target, datastore, None)[0])
+        routes = asked.tried("routes", lambda: look(target, None, None)[0])
     return NodeView(target.node, asked.facts(about), endpoints, routes, peers, health, asked.why)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from felixpy.insight.view import NetworkView
-from felixpy.insight.walk import End, Hop, onward
+from felixpy.insight.walk import End, Hop, Packet, onward
 from felixpy.model.addresses import Address
 
 Known = dict[tuple[str, bool], "Fate"]  # by node, and whether the packet comes from another one
@@ -42,7 +42,7 @@ def _fate(view: NetworkView, node: str, destination: Address, known: Known, behi
     if place in known:
         return known[place]
     worst: Fate | None = None
-    for step in onward(view, node, destination, transit=bool(behind)):
+    for step in onward(view, node, Packet(destination), into="" if behind else None):
         hops = (step.hop,) if step.hop else ()
         if step.end is not None:
             fate = Fate(step.end, step.at, hops)

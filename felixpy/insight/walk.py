@@ -26,6 +26,7 @@ class End(Enum):
     LINK_DOWN = "the link is down"
     NEIGHBOUR_FAILED = "the neighbour does not answer"
     NOT_FORWARDING = "the node does not forward"
+    REVERSE_PATH = "refused by the reverse path filter"
     LOOP = "goes round in a loop"
     UNKNOWN = "nobody could look into this node"
 
@@ -67,6 +68,15 @@ class Step:
     hop: Hop | None
     end: End | None
     at: str
+    into: str = ""  # the interface of `at` that the packet comes in by
+
+
+@dataclass(frozen=True)
+class Packet:
+    """What is looked for: with a source, the reverse path filters of the nodes on the way are asked too."""
+
+    destination: Address
+    source: Address | None = None
 
 
 def walk(view: NetworkView, start: str, destination: Address, source: Address | None = None) -> Walk:
@@ -76,37 +86,53 @@ def walk(view: NetworkView, start: str, destination: Address, source: Address | 
 
 def walks(view: NetworkView, start: str, destination: Address, source: Address | None = None) -> Iterator[Walk]:
     """Every way that some flow takes: each of several equal ways is followed. At least one."""
-    yield from _from(view, start, (destination, source), ())
+    yield from _from(view, Step(None, None, start), Packet(destination, source), ())
 
 
-def _from(
-    view: NetworkView, node: str, packet: tuple[Address, Address | None], behind: tuple[Hop, ...]
-) -> Iterator[Walk]:
-    for step in onward(view, node, *packet, transit=bool(behind)):
+def _from(view: NetworkView, start: Step, packet: Packet, behind: tuple[Hop, ...]) -> Iterator[Walk]:
+    for step in onward(view, start.at, packet, into=start.into if behind else None):
         taken = (*behind, step.hop) if step.hop else behind
         if step.end is not None:
             yield Walk(taken, step.end, step.at)
         elif len(taken) >= MAX_HOPS or any(hop.node == step.at for hop in taken):
             yield Walk(taken, End.LOOP, step.at)
         else:
-            yield from _from(view, step.at, packet, taken)
+            yield from _from(view, step, packet, taken)
 
 
-def onward(
-    view: NetworkView, node: str, destination: Address, source: Address | None = None, *, transit: bool
-) -> Iterator[Step]:
-    """Every way on from `node`; `transit`: the packet came in from another node. At least one."""
+def onward(view: NetworkView, node: str, packet: Packet, *, into: str | None) -> Iterator[Step]:
+    """Every way on from `node`, at least one. `into`: the interface a packet from another node came in by; None for
+    one that starts here, "" when it is not known.
+    """
     here = view.nodes.get(node)
     if here is None or here.fib is None:
         yield Step(None, End.UNKNOWN, node)
         return
-    decision = here.fib.decide(destination, source)
-    end = _ended(here, decision, destination, transit=transit)
+    decision = here.fib.decide(packet.destination, packet.source)
+    end = End.REVERSE_PATH if into and _filtered(here, packet, into) else None
+    end = end or _ended(here, decision, packet.destination, transit=into is not None)
     if end is not None:
         yield Step(Hop(node, decision), end, node)
         return
     for way in decision.ways:
-        yield _out(view, here, _hop(here, decision, way, destination), destination)
+        yield _out(view, here, _hop(here, decision, way, packet.destination), packet.destination)
+
+
+def _filtered(here: NodeView, packet: Packet, into: str) -> bool:
+    """Whether `rp_filter` drops the packet (fib_validate_source in the kernel's fib_frontend.c); IPv4 only.
+
+    Strict (1): the way back must lead out of the interface it came in by; loose (2): there must be any way back.
+    """
+    if packet.source is None or packet.source.version != 4 or here.facts is None or here.fib is None:
+        return False
+    modes = (here.facts.sysctls.get(f"net/ipv4/conf/{name}/rp_filter", "0") for name in ("all", into))
+    mode = max(modes)
+    if mode == "0":
+        return False
+    back = here.fib.decide(packet.source, packet.destination)
+    if back.kind != "forward":
+        return True
+    return mode == "1" and all(way.device != into for way in back.ways)
 
 
 def _ended(here: NodeView, decision: Decision, destination: Address, *, transit: bool) -> End | None:
@@ -144,4 +170,4 @@ def _out(view: NetworkView, here: NodeView, hop: Hop, destination: Address) -> S
     port = view.next_node(here.name, way.device, target)
     if port is None:
         return Step(hop, End.LEAVES, way.via or way.device)
-    return Step(hop, None, port.node)
+    return Step(hop, None, port.node, port.device)
