@@ -4,11 +4,15 @@ import sys
 
 
 def main() -> None:
-    """`felixpy run` starts the agent at once; any other verb, and `run --help`, goes to the command line."""
+    """`felixpy run` and `felixpy cni` start at once; other verbs, and `--help`, go to the command line's library."""
     if sys.argv[1:2] == ["run"] and not {"-h", "--help"}.intersection(sys.argv):
         from felixpy.cli.run import start
 
         start(sys.argv[2:])
+    elif sys.argv[1:] == ["cni"]:
+        from felixpy.cni.twin import main as plugin
+
+        plugin()
     else:
         from felixpy.cli.main import main as command_line
 

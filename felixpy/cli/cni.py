@@ -1,8 +1,5 @@
 """`felixpy cni`: the CNI plugin, called by a container runtime; and `install`, `uninstall` of its files."""
 
-import os
-import sys
-
 import click
 
 from felixpy.show.lazy import LazyGroup, Verb
@@ -33,10 +30,6 @@ def cni(context: click.Context) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    from felixpy.cni.twin import run
-    from felixpy.daemon.paths import run_dir, state_dir
+    from felixpy.cni.twin import main
 
-    code, output = run(os.environ, sys.stdin.buffer.read(), run_dir(), state_dir())
-    sys.stdout.buffer.write(output)
-    sys.stdout.buffer.flush()
-    sys.exit(code)
+    main()

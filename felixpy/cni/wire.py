@@ -7,9 +7,11 @@ setting below /proc/sys/net of the pod's namespace, answered with `done\\n` or `
 `exit CODE BYTES\\n` and so many bytes for stdout. Nothing here needs JSON, so that C can speak it.
 """
 
-from collections.abc import Mapping
-
 from felixpy.model.errors import Trouble
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # the twin waits for every import
+    from collections.abc import Mapping
 
 GREETING = b"felixpy-cni 1"
 MAX_HEAD = 128
@@ -24,7 +26,7 @@ class Garbled(Trouble):
     """What came is not this protocol: the connection is closed, nothing else happens."""
 
 
-def request(env: Mapping[str, str], config: bytes) -> bytes:
+def request(env: "Mapping[str, str]", config: bytes) -> bytes:
     """The plugin's message; only CNI_* variables go."""
     pairs = b"".join(
         f"{key}={value}".encode(errors="surrogateescape") + b"\0"

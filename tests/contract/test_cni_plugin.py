@@ -36,11 +36,15 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return program
 
 
-@pytest.fixture(params=["twin", "shim"])
+@pytest.fixture(params=["felixpy cni", "twin", "shim"])
 def program(request: pytest.FixtureRequest) -> list[str]:
-    if request.param == "twin":
-        return [sys.executable, "-m", "felixpy", "cni"]
-    return [str(request.getfixturevalue("compiled"))]
+    match request.param:
+        case "felixpy cni":
+            return [sys.executable, "-m", "felixpy", "cni"]
+        case "twin":
+            return [sys.executable, "-I", "-S", str(SHIM.parent)]
+        case _:
+            return [str(request.getfixturevalue("compiled"))]
 
 
 @dataclass
