@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from felixpy.cni.call import Call
-from felixpy.cni.detach import remove
+from felixpy.cni.detach import leave, remove
 from felixpy.cni.errors import (
     INVALID_CONFIG,
     IO_FAILURE,
@@ -88,7 +88,7 @@ async def _attach(means: Means, call: Call, what: Attachment, lent: Lent) -> Att
     try:
         answer = await _build(means, call, what, lent, before)
     except Exception:  # not for cancellation: an agent that ends leaves it to the journal and its successor
-        await _undo(means, what)
+        await _undo(means, entry)
         raise
     means.journal.end(what.container, what.interface)
     means.log.info(
@@ -179,23 +179,22 @@ async def _publish(means: Means, wanted: Endpoint, before: Endpoint | None) -> E
     raise Conflict(f"WorkloadEndpoint {wanted.name} is written by somebody else at the same time")
 
 
-async def _undo(means: Means, what: Attachment) -> None:
+async def _undo(means: Means, entry: Entry) -> None:
     """As if ADD had never been; what cannot be undone now stays in the journal, for DEL or the next start."""
-    means.local.remove(what.endpoint, what.container)
+    means.local.remove(entry.endpoint, entry.container)
     with suppress(Trouble, TimeoutError):
-        await means.settled(what.endpoint)
-    with suppress(Refused):
-        await means.wires.cut(what.host_interface)
+        await means.settled(entry.endpoint)
+    with suppress(Unreachable):
+        means.journal.begin(replace(entry, leaving=True))
     try:
-        await _unpublish(means, what)
-        await means.allocator.release(what.handle)
+        stored = await means.store.get(WorkloadEndpoint, entry.endpoint)
+        ours = stored is not None and stored.spec.container_id == entry.container
+        device = Device(entry.host_interface)
+        cut = means.wires.link(device) is not None
+        await leave(means, entry, stored if ours else None, cut=cut)
+        if cut:  # the runtime may try again at once, with an interface of the same name in the same namespace
+            await means.wires.cut(device)
     except (Trouble, OSError) as error:
-        means.log.warning("attachment not undone yet", pod=what.endpoint, container=what.container, reason=str(error))
-        return
-    means.journal.end(what.container, what.interface)
-
-
-async def _unpublish(means: Means, what: Attachment) -> None:
-    stored = await means.store.get(WorkloadEndpoint, what.endpoint)
-    if stored is not None and stored.spec.container_id == what.container:
-        await means.store.delete(stored)
+        means.log.warning(
+            "attachment not undone yet", pod=entry.endpoint, container=entry.container, reason=str(error)
+        )

@@ -80,7 +80,7 @@ class Call:
     @property
     def handle(self) -> str:
         """Under which the addresses are held."""
-        return handle_id(self.config.name, self.container)
+        return handle_id(self.config.name, self.container, self.interface)
 
     @property
     def pod(self) -> str:

@@ -6,12 +6,17 @@ before its addresses are free again; the interface itself goes a little later, t
 """
 
 import asyncio
+from contextlib import suppress
+from dataclasses import replace
 
 from felixpy.cni.call import Call
 from felixpy.cni.errors import TRY_AGAIN, CniError
+from felixpy.cni.journal import Entry
 from felixpy.cni.means import Means
 from felixpy.cni.plan import Attachment, attachment
 from felixpy.ipam.blocks import held
+from felixpy.ipam.names import handle_id
+from felixpy.model.addresses import Address
 from felixpy.model.errors import Conflict, InvalidResource, Unreachable
 from felixpy.model.resources import IPAMBlock, Resource, WorkloadEndpoint
 from felixpy.model.routes import Device
@@ -31,16 +36,40 @@ async def _detach(means: Means, call: Call, what: Attachment) -> None:
     stored = await means.store.get(WorkloadEndpoint, what.endpoint)
     if stored is None and not call.pod:
         stored = await _endpoint_of(means, what.container, what.interface)
-    if stored is None:
-        if means.wires.link(what.host_interface) is not None:
-            means.wires.cut(what.host_interface)
-    elif stored.spec.container_id == what.container:
-        await remove(means, stored)
-    released = await means.allocator.release(what.handle)
-    means.journal.end(what.container, what.interface)
+    ours = stored is not None and stored.spec.container_id == what.container
+    device = Device(stored.spec.interface_name) if stored is not None and ours else what.host_interface
+    known = ours or (stored is None and means.wires.link(device) is not None)
+    leaving = Entry(what.container, what.interface, what.handle, what.endpoint, device, leaving=True)
+    if known:  # a repeated DEL leaves no trace on disk, and a full disk stops none
+        with suppress(Unreachable):
+            means.journal.begin(leaving)
+    released = await leave(means, leaving, stored if ours else None, cut=known)
     if stored is not None or released:
         addresses = [str(address) for address in released]
         means.log.info("pod detached", pod=what.endpoint, container=what.container, addresses=addresses)
+
+
+async def leave(
+    means: Means, entry: Entry, stored: Resource[WorkloadEndpoint] | None, *, cut: bool
+) -> tuple[Address, ...]:
+    """Take away what an interface has: routes and endpoint (`stored`), addresses, link (`cut`); the addresses.
+
+    The link goes a little later, and the journal's entry with it.
+    """
+    if stored is not None:
+        await remove(means, stored)
+    gone = means.wires.cut(Device(entry.host_interface)) if cut else None
+    released = await means.allocator.release(entry.handle)
+    if gone is None:
+        means.journal.end(entry.container, entry.interface)
+    else:
+        gone.add_done_callback(lambda done: means.journal.left(entry) if succeeded(done) else None)
+    return released
+
+
+def succeeded(done: "asyncio.Future[None]") -> bool:
+    """Whether it ended well. One that did not stays in the journal, for the next start."""
+    return not done.cancelled() and done.exception() is None
 
 
 async def remove(means: Means, stored: Resource[WorkloadEndpoint]) -> None:
@@ -83,30 +112,38 @@ async def _endpoint_of(means: Means, container: str, interface: str) -> Resource
 
 async def collect(means: Means, call: Call) -> None:
     """GC: take away every attachment of this network on this node that the runtime does not list as valid."""
-    valid = {attachment.container_id for attachment in call.config.valid}
-    network = f"{call.config.name}."
+    network = call.config.name
+    valid = {handle_id(network, it.container_id, it.ifname) for it in call.config.valid}
     stale = set()
     for block in (await means.store.list(IPAMBlock)).objects.values():
         for _, entry in held(block.spec):
             handle, owner = entry.handle_id or "", entry.secondary or {}
-            if owner.get("node") == means.node and handle.startswith(network):
-                stale.add(handle.removeprefix(network))
-    for container in sorted(stale - valid):
-        for endpoint in (await means.store.list(WorkloadEndpoint)).objects.values():
-            if (endpoint.spec.node, endpoint.spec.container_id) == (means.node, container):
-                async with means.alone(endpoint.spec.interface_name):
-                    await remove(means, endpoint)
-        await means.allocator.release(network + container)
-        means.log.info("stale attachment collected", container=container, network=call.config.name)
+            if owner.get("node") == means.node and handle.startswith(f"{network}."):
+                stale.add(handle)
+    for handle in sorted(stale - valid):
+        await _collect(means, network, handle)
+
+
+async def _collect(means: Means, network: str, handle: str) -> None:
+    for endpoint in (await means.store.list(WorkloadEndpoint)).objects.values():
+        spec = endpoint.spec
+        if spec.node == means.node and handle_id(network, spec.container_id, spec.endpoint) == handle:
+            async with means.alone(spec.interface_name):
+                await remove(means, endpoint)
+    await means.allocator.release(handle)
+    means.log.info("stale attachment collected", handle=handle, network=network)
 
 
 async def replay(means: Means) -> None:
-    """Undo what a dead agent had begun and not ended; what it had published stays."""
+    """Undo the attachments that a dead agent had begun and not published, and end what it had begun to take away."""
     for entry in means.journal.entries():
         stored = await means.store.get(WorkloadEndpoint, entry.endpoint)
-        if stored is None or stored.spec.container_id != entry.container:
-            await means.allocator.release(entry.handle)
-            if stored is None:
-                means.wires.cut(Device(entry.host_interface))
-            means.log.warning("half-done attachment undone", pod=entry.endpoint, container=entry.container)
-        means.journal.end(entry.container, entry.interface)
+        ours = stored is not None and stored.spec.container_id == entry.container
+        if ours and not entry.leaving:
+            means.journal.end(entry.container, entry.interface)
+            continue
+        with suppress(Unreachable):
+            means.journal.begin(replace(entry, leaving=True))
+        await leave(means, entry, stored if ours else None, cut=stored is None or ours)
+        event = "detachment ended" if entry.leaving else "half-done attachment undone"
+        means.log.warning(event, pod=entry.endpoint, container=entry.container)

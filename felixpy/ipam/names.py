@@ -33,9 +33,13 @@ def affinity_of(node: str) -> str:
     return HOST + node
 
 
-def handle_id(network: str, container: str) -> str:
-    """Whose addresses they are: `<network>.<containerID>`; one handle holds all addresses of one container."""
-    return f"{network}.{container}"
+def handle_id(network: str, container: str, interface: str = "eth0") -> str:
+    """Whose addresses they are: `<network>.<containerID>`, as Calico has it for a pod's only interface.
+
+    A further interface has a handle of its own, `…@<interface>`: taking one away must not free the other's address.
+    """
+    whose = f"{network}.{container}"
+    return whose if interface == "eth0" else f"{whose}@{interface}"
 
 
 def handle_name(handle: str) -> str:
