@@ -14,7 +14,7 @@ VERBS = {
     "get": Verb("felixpy.cli.resources:get", "list resources, or print one"),
     "apply": Verb("felixpy.cli.resources:apply", "store resources from a file, a folder or stdin"),
     "delete": Verb("felixpy.cli.resources:delete", "remove a resource"),
-    "ipam": Verb("felixpy.cli.ipam:ipam", "address blocks: show, check, release, why"),
+    "ipam": Verb("felixpy.cli.ipam:ipam", "addresses: show, why, check, release, reserve, split"),
     "pod": Verb("felixpy.cli.pod:pod", "pods made by hand: add, delete, list"),
     "lab": Verb("felixpy.cli.lab:lab", "a containerlab topology in network namespaces"),
     "cni": Verb("felixpy.cli.cni:cni", "the CNI plugin, for container runtimes"),

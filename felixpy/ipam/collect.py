@@ -189,7 +189,7 @@ def _leaked(snapshot: Snapshot, patience: Patience) -> Iterator[Problem]:
     for leak in leaks(snapshot):
         if patience.over(leak.since):
             for holding in leak.holdings:
-                proof = f"IPAMBlock {holding.block} says {holding.who}, {leak.proof}"
+                proof = f"{leak.proof}; IPAMBlock {holding.block} says {holding.who}"
                 fix = f"felixpy ipam release {holding.address}"
                 yield Problem("leaked", str(holding.address), proof, fix, "release", holding.handle)
 

@@ -1,16 +1,16 @@
-"""How full pools and blocks are, and everything that is known of one address. Pure."""
+"""How full pools and blocks are, and which addresses are borrowed. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import collapse_addresses
 
-from felixpy.ipam.blocks import attribute_at, held, in_use, is_confirmed, ordinal_of, reserved_in
+from felixpy.ipam.blocks import held, in_use, reserved_in
 from felixpy.ipam.books import blocks_of, shape
 from felixpy.ipam.leaks import holdings
-from felixpy.ipam.names import HOST, handle_name
+from felixpy.ipam.names import HOST
 from felixpy.ipam.pools import rules_of, unserved
 from felixpy.model.addresses import Address, Prefix, contains
-from felixpy.model.resources import BlockAffinity, IPAMBlock, IPAMHandle, IPPool, Resource, WorkloadEndpoint
+from felixpy.model.resources import IPAMBlock, IPPool, Resource
 from felixpy.model.snapshot import Snapshot
 
 
@@ -104,70 +104,3 @@ def borrowed(snapshot: Snapshot) -> list[Borrowed]:
         if borrower and borrower != owner:
             found.append(Borrowed(holding.address, borrower, block.cidr, owner, holding.who))
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class Why:
-    """All that is known of one address, from the pool down to the pod."""
-
-    address: Address
-    state: str  # "in use" | "free" | "resting" | "reserved" | "in no block" | "in no pool"
-    pool: str = ""
-    pool_note: str = ""
-    block: Prefix | None = None
-    owner: str = ""
-    affinity: str = ""  # the owner's claim: confirmed | pending | pendingDeletion | missing
-    handle: str = ""
-    handle_count: int = 0  # what its IPAMHandle says of this block
-    attributes: dict[str, str] = field(default_factory=dict)
-    sequence: int | None = None
-    endpoints: tuple[str, ...] = ()
-
-
-def why(snapshot: Snapshot, address: Address) -> Why:
-    """Who has `address`, or why nobody has it."""
-    pools = [pool for _, pool in sorted(snapshot.of(IPPool).items()) if address in pool.spec.cidr]
-    pool, note = (pools[0].name, _not_served(pools[0])) if pools else ("", "")
-    users = tuple(
-        name
-        for name, endpoint in sorted(snapshot.of(WorkloadEndpoint).items())
-        if any(address == network.network_address for network in endpoint.spec.ip_networks)
-    )
-    block = next((b for b in blocks_of(snapshot).values() if address in b.spec.cidr), None)
-    if block is None or shape(block.spec):
-        state = "in no block" if pool else "in no pool"
-        return Why(address, state, pool, note, endpoints=users)
-    spec = block.spec
-    ordinal = ordinal_of(spec, address)
-    holder = attribute_at(spec, ordinal)
-    handle = (holder.handle_id or "") if holder else ""
-    record = snapshot.of(IPAMHandle).get(handle_name(handle)) if handle else None
-    return Why(
-        address,
-        _state(snapshot, spec, ordinal),
-        pool,
-        note,
-        block=spec.cidr,
-        owner=(spec.affinity or "").removeprefix(HOST),
-        affinity=_affinity(snapshot, spec),
-        handle=handle,
-        handle_count=record.spec.block.get(str(spec.cidr), 0) if record else 0,
-        attributes=(holder.secondary or {}) if holder else {},
-        sequence=spec.sequence_number_for_allocation.get(str(ordinal)),
-        endpoints=users,
-    )
-
-
-def _state(snapshot: Snapshot, block: IPAMBlock, ordinal: int) -> str:
-    holder = attribute_at(block, ordinal)
-    if holder is not None:
-        return "in use" if holder.released_at is None else "resting"
-    return "reserved" if ordinal in reserved_in(block, rules_of(snapshot, "").reserved) else "free"
-
-
-def _affinity(snapshot: Snapshot, block: IPAMBlock) -> str:
-    owner = (block.affinity or "").removeprefix(HOST)
-    for affinity in snapshot.of(BlockAffinity).values():
-        if affinity.spec.cidr == block.cidr and affinity.spec.node == owner:
-            return "confirmed" if is_confirmed(affinity) else affinity.spec.state or "deleted"
-    return "missing" if owner else ""

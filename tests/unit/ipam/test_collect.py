@@ -12,7 +12,8 @@ from msgspec import structs
 from felixpy.datastore.memory import MemoryDatastore
 from felixpy.ipam.blocks import Owner, assigned, fresh_block, timestamp
 from felixpy.ipam.collect import problems
-from felixpy.ipam.usage import borrowed, usages, why
+from felixpy.ipam.usage import borrowed, usages
+from felixpy.ipam.why import why
 from felixpy.model.resources import (
     BlockAffinity,
     IPAMBlock,
