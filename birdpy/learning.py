@@ -13,7 +13,20 @@ from birdpy.peers import Fate, Peer
 from birdpy.policy.changes import Change, Effect, change
 from birdpy.policy.imports import Surroundings, judgement
 from birdpy.policy.session import Session, Speaker
-from birdpy.rib.events import Acked, Down, EndOfRib, Event, Notified, Opened, Overflow, Refresh, Shutdown, Up, Update
+from birdpy.rib.events import (
+    Acked,
+    Down,
+    EndOfRib,
+    Event,
+    Failed,
+    Notified,
+    Opened,
+    Overflow,
+    Refresh,
+    Shutdown,
+    Up,
+    Update,
+)
 from birdpy.rib.next_hops import Ground
 from birdpy.rib.path import Path
 from birdpy.rib.selection import Selection
@@ -158,6 +171,8 @@ class Learning:
                 peer.opened = event
             case Notified():
                 peer.last_error = notified(event)
+            case Failed():
+                peers.attempted(peer, event.reason, now)
             case Up():
                 return self._up(event, peer, heard, now)
             case Down():

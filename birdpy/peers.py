@@ -14,6 +14,7 @@ from birdpy.policy.session import Session
 from birdpy.rib.events import Down, Opened
 from felixpy.model.addresses import Address, Family
 
+ANSWER_COUNTS_S = 25.0
 PATIENCE_S = 20.0  # for the End-of-RIB of a peer that came back without offering graceful restart
 CLOSE_WITHIN_S = 10.0  # for a session that goes to be told that nothing is here any more
 HOLD_S = 300.0  # the first stay away after too many prefixes; doubled each time
@@ -38,6 +39,8 @@ class Peer:
     by_us: bool = True  # the last session ended, or there was none yet, because of us and not of the peer
     opened: Opened | None = None
     last_error: str = ""
+    attempt: str = ""  # how the last attempt to begin a session ended
+    attempt_at: float = 0.0
     awaiting: dict[Family, float] = field(default_factory=dict)
     ended: set[Family] = field(default_factory=set)  # families whose End-of-RIB came since the session is up
     told: set[Family] = field(default_factory=set)  # families whose End-of-RIB we sent since the session is up
@@ -94,6 +97,13 @@ def come_up(peer: Peer, now: float) -> frozenset[Family]:
     wait_s = PATIENCE_S if peer.restart_s is None else peer.restart_s
     peer.awaiting = dict.fromkeys(peer.awaiting, now + wait_s)
     return lost
+
+
+def attempted(peer: Peer, reason: str, now: float) -> None:
+    """An attempt to begin a session ended. A peer that has said why closes without a word for a while afterwards."""
+    answered = peer.attempt.startswith("notification") and now - peer.attempt_at < ANSWER_COUNTS_S
+    if not answered or reason.startswith("notification"):
+        peer.attempt, peer.attempt_at = reason, now
 
 
 def go_down(peer: Peer, event: Down, now: float) -> Fate:

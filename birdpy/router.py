@@ -16,6 +16,7 @@ from birdpy import saved
 from birdpy.config import Settings, api_servers, speaker_settings
 from birdpy.exabgp.supervisor import ExaBGP
 from birdpy.forwarding import Forwarding
+from birdpy.inquiry import Inquiry
 from birdpy.leaving import Leaving
 from birdpy.nearby import Nearby
 from birdpy.orders import KINDS, orders
@@ -32,6 +33,7 @@ from felixpy.daemon.logs import Log
 from felixpy.daemon.remarks import Remarks
 from felixpy.datastore.follow import follow
 from felixpy.datastore.source import Datastore
+from felixpy.kernel.counters import read_counters
 from felixpy.kernel.routes import KernelRoutes
 from felixpy.model.addresses import Address, Prefix, contains
 from felixpy.model.errors import Unreachable
@@ -71,6 +73,7 @@ class Router:
             api_servers(settings),
         )
         self.leaving = Leaving(self.state, self.now, self.story.leaving)
+        self.inquiry = Inquiry(self.state, read_counters, self.now, self.story.not_up)
         self.snapshot = Snapshot()
         self.ledger = saved.load(parts.saved_at, parts.node)
         self.passes = 0
@@ -96,6 +99,7 @@ class Router:
                 ("ask the neighbours", self._ask_neighbours),
                 ("leave when asked to", self.leaving.keep),
                 ("save who gave what", self._save),
+                ("ask why sessions are down", self.inquiry.keep),
             ):
                 tasks.create_task(work(), name=name)
 

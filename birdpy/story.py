@@ -116,6 +116,10 @@ class Story:
         for peer in heard.held:
             self._log.warning("session held down", peer=peer.session.address, reason=peer.last_error)
 
+    def not_up(self, peer: Peer, reason: str) -> None:
+        """A session that should be up has not been for a while."""
+        self._log.warning("session not up", peer=peer.session.address, session=peer.session.name, reason=reason)
+
     def back(self, peers: Iterable[Peer]) -> None:
         """Sessions whose time away is over."""
         for peer in peers:

@@ -43,7 +43,7 @@ def peers(node: str | None, lab: str | None, output: str) -> None:
         Column("ROUTER ID", lambda p: p.router_id, wide=True),
         Column("HOLD", lambda p: p.hold_time_s, wide=True),
         Column("FAMILIES", lambda p: [f"IPv{f}" for f in p.families], wide=True),
-        Column("LAST ERROR", lambda p: p.held_down or p.last_error),
+        Column("LAST ERROR", lambda p: p.held_down or p.reason or p.last_error),
     )
     if found.stage != "serving":
         click.echo(f"this node is being drained: {found.stage}", err=True)

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from birdpy.exabgp.connections import patch_connections
+from birdpy.exabgp.dialling import patch_dialling
 
 VERSION = "5.0.15"
 FILE_NAME = "exabgp.conf"
@@ -95,6 +96,7 @@ def run(order: Order) -> int:
     patch_sessions()
     patch_connections()
     patch_messages()
+    patch_dialling()
     configuration = Configuration([""], text=True)
     patch_configuration(configuration, lambda: read_file(order.folder))
     return int(Reactor(configuration).run())

@@ -23,11 +23,12 @@ from birdpy.exabgp import encode, orphan
 from birdpy.exabgp.advertised import AdvertisedTable
 from birdpy.exabgp.configfile import Rendered, render
 from birdpy.exabgp.decode import Undecodable, decode
+from birdpy.exabgp.dialling import UNREACHED
 from birdpy.exabgp.process import FILE_NAME, Place, Process
 from birdpy.exabgp.reload import reload
 from birdpy.exabgp.secrets import in_memory
 from birdpy.policy.session import Session, Speaker
-from birdpy.rib.events import Acked, Down, Event, Opened, Overflow, Up
+from birdpy.rib.events import Acked, Down, Event, Failed, Opened, Overflow, Up
 from felixpy.daemon.logs import Log, make_log
 from felixpy.model.addresses import Address, Family
 from felixpy.model.errors import Trouble, Unreachable
@@ -201,6 +202,8 @@ class ExaBGP:
                 for event in decode(line):
                     if self._noted(event):
                         yield event
+                    elif isinstance(event, Down):
+                        yield Failed(event.peer, event.reason.removeprefix(UNREACHED))
             except Undecodable as error:
                 self.undecodable += 1
                 self._log.warning("a line of ExaBGP was not understood", error=str(error)[:400])

@@ -60,7 +60,7 @@ class Up:
 
 @dataclass(frozen=True, slots=True)
 class Down:
-    """The session is not established any more, or an attempt ended.
+    """The session is not established any more; as decoded also: an attempt ended, which the supervisor makes Failed.
 
     `ours`: our own ExaBGP ended or was restarted; it says nothing against the peer, and its routes stay.
     """
@@ -68,6 +68,14 @@ class Down:
     peer: Address
     reason: str
     ours: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An attempt to begin a session ended; the reason as ExaBGP or the kernel has it."""
+
+    peer: Address
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,4 +127,4 @@ class Shutdown:
     reason: str = field(default="shutdown")
 
 
-Event = Update | Opened | Up | Down | EndOfRib | Refresh | Notified | Overflow | Acked | Shutdown
+Event = Update | Opened | Up | Down | Failed | EndOfRib | Refresh | Notified | Overflow | Acked | Shutdown

@@ -186,6 +186,7 @@ class PeerStatus(Record, frozen=True):
     advertised: int = 0
     last_error: str = ""
     held_down: str | None = None  # why the session is kept out of ExaBGP
+    reason: str = ""  # why it is not up though it should be, as far as can be told
 
 
 class LeavingStatus(Record, frozen=True):

@@ -13,7 +13,7 @@ from birdpy.exabgp.patches import FILE_NAME
 from birdpy.exabgp.process import Place
 from birdpy.exabgp.supervisor import ExaBGP
 from birdpy.policy.session import Speaker
-from birdpy.rib.events import Down, Up
+from birdpy.rib.events import Down, Failed, Up
 from tests.exabgp.node import ADDRESSES, Node, bird_config, node, route, run, session, speaker, until
 from tests.speakers import bird, frr, needs, needs_root, network, raw
 
@@ -228,7 +228,7 @@ def test_a_refused_connection_is_no_session_that_went_down(tmp_path: Path) -> No
     async def body() -> None:
         async with node(tmp_path, session()) as ours:
             await asyncio.sleep(1.5)
-            assert ours.events == []
+            assert set(ours.events) == {Failed(ip_address("10.0.0.2"), "Connection refused")}
 
     with network(*ADDRESSES):
         run(body)
