@@ -13,6 +13,7 @@ from birdpy.ribview import entries, why_not_installed
 from birdpy.router import Router
 from birdpy.stage import Stage
 from felixpy.daemon.health import live
+from felixpy.daemon.version import version
 from felixpy.kernel.owners import protocol_name
 from felixpy.model.addresses import Prefix, parse_prefix
 from felixpy.model.errors import Usage
@@ -164,8 +165,6 @@ def routes(router: Router) -> RoutesStatus:
 
 def health(router: Router) -> HealthStatus:
     """Whether the router does what it should, and what it cannot do."""
-    from importlib.metadata import version  # 27 ms and the e-mail package, for one string
-
     settler = router.state.forwarding.settler
     now = router.now()
     refused = tuple(
@@ -183,7 +182,7 @@ def health(router: Router) -> HealthStatus:
     return HealthStatus(
         daemon="birdpy",
         node=router.parts.node,
-        version=version("felixpy"),
+        version=version(),
         pid=os.getpid(),
         started=router.started,
         datastore=router.parts.datastore.target,

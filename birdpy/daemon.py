@@ -1,10 +1,11 @@
 """Join: the daemon around the router: everything that touches the world is made here, and let go of here."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 from birdpy import before
-from birdpy.answers import answers, orders_taken
+from birdpy.answers import answers, health, orders_taken
 from birdpy.config import Settings
 from birdpy.exabgp.process import Place
 from birdpy.exabgp.supervisor import ExaBGP
@@ -12,6 +13,7 @@ from birdpy.nearby import Nearby
 from birdpy.router import Parts, Router
 from birdpy.watching import Watch
 from felixpy.daemon.logs import Log, make_log
+from felixpy.daemon.metrics import serve_metrics
 from felixpy.daemon.paths import control_socket, run_dir, state_dir, status_socket
 from felixpy.daemon.pidfile import claim
 from felixpy.daemon.signals import run_until_signal
@@ -25,6 +27,7 @@ from felixpy.kernel.routes import KernelRoutes
 from felixpy.kernel.sysctls import KernelSysctls
 from felixpy.kernel.watched import WatchedNeighbours
 from felixpy.model.routes import Route, RouteKey
+from felixpy.model.status import HealthStatus
 from felixpy.show.target import this_node
 
 
@@ -56,17 +59,26 @@ async def routed(settings: Settings, node: str, folder: Path, log: Log) -> None:
     watch = Watch(monitor, Links(looks), looks, routes, settings.protocol)
     saved_at = (Path(settings.state_dir) if settings.state_dir else state_dir()) / "birdpy.json"
     watched = WatchedNeighbours(settings.protocol)
-    nearby = Nearby(watched, KernelSysctls(), folder / before.FILE_NAME, watching=settings.watch_neighbours)
+    sysctls = KernelSysctls(Path(settings.sysctl_dir))
+    nearby = Nearby(watched, sysctls, folder / before.FILE_NAME, watching=settings.watch_neighbours)
     router = Router(settings, Parts(node, datastore, routes, watch, nearby, exabgp, saved_at, log))
     server = await serve(status_socket("birdpy", folder), answers(router))
     control = await serve(control_socket("birdpy", folder), orders_taken(router))
+    open_servers = [server, control]
     try:
+        if settings.metrics_port:
+            ask = partial(_health, router)
+            open_servers.append(await serve_metrics(settings.metrics_port, ask, settings.metrics_address))
         await router.run()
     finally:
-        server.close()
-        control.close()
+        for one in open_servers:
+            one.close()
         exabgp.close()
         monitor.close()
         routes.close()
         nearby.close()
         await datastore.close()
+
+
+async def _health(router: Router) -> HealthStatus:
+    return health(router)

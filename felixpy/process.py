@@ -87,7 +87,8 @@ async def _work(settings: Settings, datastore: Datastore, parts: Sequence[Part],
         server = await serve(paths.status_socket("felixpy", folders.run), answers.by_question())
         stack.callback(server.close)
         if settings.metrics_port:
-            stack.callback((await serve_metrics(settings.metrics_port, answers.health)).close)
+            served = await serve_metrics(settings.metrics_port, answers.known_health, settings.metrics_address)
+            stack.callback(served.close)
         hosted = Hosted(settings, datastore, agent.local, agent, folders.run, folders.state, log)
         try:
             async with asyncio.TaskGroup() as tasks:

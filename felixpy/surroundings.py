@@ -37,7 +37,7 @@ class KernelSide:
         self._links = Links(self.netlink)
         self._monitor = Monitor(Groups.ALL | Groups.SETTINGS, own=(self.netlink.port,), ignore=(PROTOCOL_BIRD,))
         self._routes = KernelRoutes(settings.protocol, METRICS, self._owns, self.netlink)
-        self._sysctls = KernelSysctls()
+        self._sysctls = KernelSysctls(Path(settings.sysctl_dir))
         self.holdings = Holdings(
             Tables(
                 self._routes,

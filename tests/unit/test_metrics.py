@@ -34,3 +34,13 @@ def test_no_metrics_library_is_loaded_before_somebody_asks() -> None:
     program = "import sys, felixpy.process; print('prometheus_client' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_the_version_is_the_installed_one_and_nothing_is_loaded_for_it() -> None:
+    import subprocess
+    import sys
+    from importlib import metadata
+
+    program = "import sys; from felixpy.daemon.version import version; print(version(), 'email' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [metadata.version("felixpy"), "False"]
