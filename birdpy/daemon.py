@@ -14,7 +14,7 @@ from birdpy.router import Parts, Router
 from birdpy.watching import Watch
 from felixpy.daemon.logs import Log, make_log
 from felixpy.daemon.metrics import serve_metrics
-from felixpy.daemon.paths import control_socket, run_dir, state_dir, status_socket
+from felixpy.daemon.paths import control_socket, run_dir, state_dir, status_socket, sysctl_dir
 from felixpy.daemon.pidfile import claim
 from felixpy.daemon.signals import run_until_signal
 from felixpy.daemon.status import serve
@@ -59,7 +59,7 @@ async def routed(settings: Settings, node: str, folder: Path, log: Log) -> None:
     watch = Watch(monitor, Links(looks), looks, routes, settings.protocol)
     saved_at = (Path(settings.state_dir) if settings.state_dir else state_dir()) / "birdpy.json"
     watched = WatchedNeighbours(settings.protocol)
-    sysctls = KernelSysctls(Path(settings.sysctl_dir))
+    sysctls = KernelSysctls(Path(settings.sysctl_dir or sysctl_dir()))
     nearby = Nearby(watched, sysctls, folder / before.FILE_NAME, watching=settings.watch_neighbours)
     router = Router(settings, Parts(node, datastore, routes, watch, nearby, exabgp, saved_at, log))
     server = await serve(status_socket("birdpy", folder), answers(router))

@@ -45,7 +45,10 @@ class Settings:
         0, Setting("serve Prometheus metrics and probes (/live, /ready) at this port; 0 is off", low=0, high=65535)
     )
     metrics_address: str = setting("127.0.0.1", Setting("where they are served"))
-    sysctl_dir: str = setting("/proc/sys", Setting("where /proc/sys is writable; a container mounts net/ elsewhere"))
+    sysctl_dir: str = setting(
+        "",
+        Setting("where /proc/sys is writable; a container mounts net/ elsewhere", environment="FELIXPY_SYSCTL_DIR"),
+    )
     log_level: str = setting(
         "info", Setting("least severity that is logged", choices=("debug", "info", "warning", "error"))
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from felixpy.agent import Agent, Surroundings
 from felixpy.config import Settings
 from felixpy.daemon.logs import Log
+from felixpy.daemon.paths import sysctl_dir
 from felixpy.datastore.source import Datastore
 from felixpy.holdings import Holdings, Tables
 from felixpy.kernel.links import Links
@@ -37,7 +38,7 @@ class KernelSide:
         self._links = Links(self.netlink)
         self._monitor = Monitor(Groups.ALL | Groups.SETTINGS, own=(self.netlink.port,), ignore=(PROTOCOL_BIRD,))
         self._routes = KernelRoutes(settings.protocol, METRICS, self._owns, self.netlink)
-        self._sysctls = KernelSysctls(Path(settings.sysctl_dir))
+        self._sysctls = KernelSysctls(Path(settings.sysctl_dir or sysctl_dir()))
         self.holdings = Holdings(
             Tables(
                 self._routes,

@@ -7,7 +7,7 @@ import click
 
 from birdpy import before, config, saved
 from birdpy.cli.offline import read_resources
-from felixpy.daemon.paths import run_dir, state_dir
+from felixpy.daemon.paths import run_dir, state_dir, sysctl_dir
 from felixpy.daemon.pidfile import claim
 from felixpy.kernel.routes import KernelRoutes
 from felixpy.kernel.sysctls import KernelSysctls
@@ -75,7 +75,7 @@ async def _remove(table: KernelRoutes, *, dry_run: bool) -> None:
 
 async def _forget(neighbours: WatchedNeighbours, kept_at: Path, *, dry_run: bool) -> None:
     """The neighbours that the kernel kept for birdpy, and the settings that birdpy changed."""
-    found, settings, sysctls = await neighbours.read(), before.load(kept_at), KernelSysctls()
+    found, settings, sysctls = await neighbours.read(), before.load(kept_at), KernelSysctls(sysctl_dir())
     refused = {} if dry_run else await neighbours.apply(Plan({}, frozenset(found)))
     for key in sorted(found.keys() - refused.keys(), key=str):
         click.echo(f"neighbour {key.address} dev {key.device}")

@@ -19,6 +19,11 @@ def state_dir() -> Path:
     return _named("FELIXPY_STATE_DIR") or Path("/var/lib/felixpy")
 
 
+def sysctl_dir() -> Path:
+    """Where /proc/sys is writable: `FELIXPY_SYSCTL_DIR`, else itself; unprivileged containers have net/ elsewhere."""
+    return _named("FELIXPY_SYSCTL_DIR") or Path("/proc/sys")
+
+
 def labs_dir() -> Path:
     """The registry of running labs: `FELIXPY_LABS_DIR`, else `labs` in the run folder, or, for a user who may
     not write there, in `XDG_RUNTIME_DIR`.
