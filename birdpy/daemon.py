@@ -18,6 +18,7 @@ from felixpy.daemon.paths import control_socket, run_dir, state_dir, status_sock
 from felixpy.daemon.pidfile import claim
 from felixpy.daemon.signals import run_until_signal
 from felixpy.daemon.status import serve
+from felixpy.datastore.kubernetes.places import Scope
 from felixpy.datastore.open import open_datastore
 from felixpy.kernel.links import Links
 from felixpy.kernel.monitor import Monitor
@@ -48,7 +49,7 @@ async def routed(settings: Settings, node: str, folder: Path, log: Log) -> None:
     """Make the parts, run the router, and let go of everything without changing a route."""
     exabgp = ExaBGP(Place(folder / "exabgp"), log)
     exabgp.warm()  # its imports take as long as all of the rest
-    datastore = open_datastore(settings.datastore, settings.lab)
+    datastore = open_datastore(settings.datastore, settings.lab, Scope(node))
 
     def ours(key: RouteKey, route: Route) -> bool:
         return router.ours(key, route)

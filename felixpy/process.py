@@ -17,6 +17,7 @@ from felixpy.daemon.metrics import serve_metrics
 from felixpy.daemon.pidfile import claim, claim_namespace
 from felixpy.daemon.signals import run_until_signal
 from felixpy.daemon.status import serve
+from felixpy.datastore.kubernetes.places import Scope
 from felixpy.datastore.open import open_datastore
 from felixpy.datastore.source import Datastore
 from felixpy.desired.state import Circumstances
@@ -52,7 +53,8 @@ def serve_agent(settings: Settings, parts: Sequence[Part] = ()) -> None:
     """
     if not settings.node or "/" in settings.node or settings.node.split() != [settings.node]:
         raise Usage(f"the node's name is {settings.node!r}: give --node NAME or set FELIXPY_NODE")
-    datastore = open_datastore(settings.datastore or None, settings.lab or None)
+    scope = Scope(settings.node, everyone=False)
+    datastore = open_datastore(settings.datastore or None, settings.lab or None, scope)
     run_dir = Path(settings.run_dir) if settings.run_dir else paths.run_dir()
     state_dir = Path(settings.state_dir) if settings.state_dir else paths.state_dir()
     held = claim(run_dir / "felixpy.pid", "felixpy")

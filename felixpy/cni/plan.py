@@ -9,9 +9,9 @@ from felixpy.ipam.allocate import Request
 from felixpy.ipam.annotations import Asked
 from felixpy.ipam.blocks import Owner, timestamp
 from felixpy.ipam.errors import NoQualifiedPool
-from felixpy.ipam.names import endpoint_name, interface_name
 from felixpy.ipam.pools import Rules, Wish, pools_for
 from felixpy.model.addresses import Address, Family, host_prefix, parse_address
+from felixpy.model.names import endpoint_name, interface_name
 from felixpy.model.resources import Metadata, Resource, WorkloadEndpoint
 from felixpy.model.routes import Device
 

@@ -130,6 +130,10 @@ class FilesDatastore:
         """As `Datastore.lease`."""
         return FileLease(self._folder, name, me)
 
+    def whole(self) -> "FilesDatastore":
+        """As `Datastore.whole`: it shows everything as it is."""
+        return self
+
     async def close(self) -> None:
         """Let go of the inotify descriptor."""
         if self._inotify is not None:

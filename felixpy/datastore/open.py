@@ -5,6 +5,7 @@ from pathlib import Path
 
 from felixpy.daemon.paths import labs_dir
 from felixpy.datastore.files import FilesDatastore
+from felixpy.datastore.kubernetes.places import Scope
 from felixpy.datastore.source import DocumentStore
 from felixpy.model.errors import Usage
 
@@ -12,21 +13,22 @@ ENV = "FELIXPY_DATASTORE"
 FORMS = "files:DIR or kubernetes[:KUBECONFIG]"
 
 
-def open_datastore(text: str | None, lab: str | None = None) -> DocumentStore:
+def open_datastore(text: str | None, lab: str | None = None, scope: Scope | None = None) -> DocumentStore:
     """The datastore that `--datastore` and `--lab` name, or the default one. Nothing is read or made yet.
 
-    Usage when they name none, both, or when the default is not unique.
+    `scope` is what a daemon looks at of a cluster; without it everything. Usage when they name none, both, or when the
+    default is not unique.
     """
     if text and lab:
         raise Usage("give --datastore or --lab, not both")
     if lab:
         return FilesDatastore(_lab_store(lab))
     if text:
-        return _parse(text, "--datastore")
+        return _parse(text, "--datastore", scope)
     if os.environ.get(ENV):
-        return _parse(os.environ[ENV], ENV)
+        return _parse(os.environ[ENV], ENV, scope)
     if os.environ.get("KUBERNETES_SERVICE_HOST"):
-        return _parse("kubernetes", "this pod's own cluster")
+        return _parse("kubernetes", "this pod's own cluster", scope)
     labs = running_labs()
     if not labs:
         raise Usage(f"no datastore: give --datastore {FORMS}, set {ENV}, or deploy a lab")
@@ -51,10 +53,13 @@ def _lab_store(lab: str) -> Path:
     return labs_dir() / lab / "store"
 
 
-def _parse(text: str, origin: str) -> DocumentStore:
+def _parse(text: str, origin: str, scope: Scope | None) -> DocumentStore:
     scheme, _, rest = text.partition(":")
     if scheme == "files" and rest:
         return FilesDatastore(Path(rest).expanduser())
     if scheme == "kubernetes":
-        raise Usage(f"{origin}: the Kubernetes datastore is not built yet; use --datastore files:DIR")
+        from felixpy.datastore.kubernetes.access import find_access
+        from felixpy.datastore.kubernetes.store import KubernetesDatastore
+
+        return KubernetesDatastore(find_access(rest), scope)
     raise Usage(f"{origin}: {text!r} is not {FORMS}")

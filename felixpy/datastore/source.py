@@ -59,6 +59,13 @@ class Datastore(Protocol):
         """The lease `name` (a DNS-1123 label), to be held as `me`; nothing is read or taken yet."""
         ...
 
+    def whole(self) -> "Datastore":
+        """The same store as who works for all nodes sees it; a daemon's own view may show its node's objects only.
+
+        It shares what this one has open: `close` this one.
+        """
+        ...
+
     async def close(self) -> None:
         """Let go of descriptors and connections."""
         ...

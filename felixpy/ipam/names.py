@@ -1,13 +1,11 @@
 """How IPAM objects are called: Calico's own spellings, so that both can share a datastore. Pure."""
 
 import hashlib
-import re
 
 from felixpy.model.addresses import Prefix
+from felixpy.model.names import MAX_NAME, object_name
 
 HOST = "host:"
-MAX_NAME = 253  # DNS-1123 subdomain
-OBJECT = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
 
 def encoded(cidr: Prefix) -> str:
@@ -45,21 +43,3 @@ def handle_id(network: str, container: str, interface: str = "eth0") -> str:
 def handle_name(handle: str) -> str:
     """The name of the IPAMHandle object."""
     return object_name(handle.lower())
-
-
-def object_name(text: str) -> str:
-    """`text` when it may name an object (DNS-1123), else what is left of it and a hash of the whole."""
-    if len(text) <= MAX_NAME and OBJECT.fullmatch(text):
-        return text
-    left = re.sub(r"[^a-z0-9.-]+|\.(?=[.-])|(?<=-)\.", "-", text.lower()).strip(".-")
-    return f"{left[:200]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}".lstrip("-")
-
-
-def endpoint_name(*parts: str) -> str:
-    """The name of a WorkloadEndpoint, `<node>-k8s-<pod>-<endpoint>`: dashes inside a part are doubled."""
-    return object_name("-".join(part.replace("-", "--") for part in parts))
-
-
-def interface_name(workload: str, prefix: str = "cali") -> str:
-    """The host end of a pod's veth: prefix + 11 hex digits of SHA-1 over `<namespace>.<pod>`, 15 characters."""
-    return prefix + hashlib.sha1(workload.encode(), usedforsecurity=False).hexdigest()[:11]

@@ -13,6 +13,8 @@ import pytest
 
 from felixpy.datastore.files import FilesDatastore
 from felixpy.datastore.follow import follow
+from felixpy.datastore.kubernetes.access import from_kubeconfig
+from felixpy.datastore.kubernetes.store import KubernetesDatastore
 from felixpy.datastore.memory import MemoryDatastore
 from felixpy.datastore.source import Datastore
 from felixpy.model.errors import Conflict
@@ -37,6 +39,7 @@ STORES: dict[str, Factory] = {
     "files": FilesDatastore,
     "memory": lambda _: MemoryDatastore(),
     "files without fsync": lambda path: FilesDatastore(path, sync=False),
+    "kubernetes": lambda path: KubernetesDatastore(from_kubeconfig(path / "kubeconfig")),
 }
 
 
@@ -51,11 +54,14 @@ def endpoint() -> Resource[WorkloadEndpoint]:
 
 @pytest.fixture(params=STORES)
 def check(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Callable[[Datastore], Awaitable[None]]], None]:
+    if request.param == "kubernetes":
+        request.getfixturevalue("api_server").empty(tmp_path / "kubeconfig")
+
     def run(body: Callable[[Datastore], Awaitable[None]]) -> None:
         async def main() -> None:
             store = STORES[request.param](tmp_path)
             try:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(20):
                     await body(store)
             finally:
                 await store.close()
@@ -77,7 +83,7 @@ def test_what_was_created_is_read_back_whole(check: Check) -> None:
         for wanted in (pool(), endpoint()):
             made = await store.create(cast("Resource[Any]", wanted))
             assert made.meta.uid and made.meta.version and made.meta.created
-            assert made.spec == wanted.spec and made.meta.labels == wanted.meta.labels
+            assert made.spec == wanted.spec and made.meta.labels.items() >= wanted.meta.labels.items()
             kind = cast("Any", type(wanted.spec))
             assert await store.get(kind, wanted.name) == made
             assert (await store.list(kind)).objects == {wanted.name: made}

@@ -220,7 +220,7 @@ def test_a_secret_never_shows_its_values(felixpy: Run) -> None:
         (("get", "node", "n1", "-l", "x ="), "--selector: column 3", 2),
         (("get", "node/n1", "n2"), "two names", 2),
         (("get", "node", "--datastore", "etcd:"), "is not files:DIR or kubernetes", 2),
-        (("get", "node", "--datastore", "kubernetes"), "--datastore: the Kubernetes datastore is not built yet", 2),
+        (("get", "node", "--datastore", "kubernetes"), "no kubeconfig: give --datastore", 2),
         (("get", "node", "--datastore", "files:/nowhere"), "/nowhere: there is no such folder", 1),
         (("get", "node", "--lab", "x"), "no lab is named 'x'; none is running", 2),
         (("get", "node", "--lab", "x", "--datastore", "files:/"), "not both", 2),
