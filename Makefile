@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 TOPOLOGY ?= containerlab/quickstart.clab.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help venv tools test-tools cluster-binaries lab clean-lab cluster clean-cluster check test cni bench lock fmt
+.PHONY: help venv crds tools test-tools cluster-binaries lab clean-lab cluster clean-cluster check test cni bench lock fmt
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | column -t -s:
@@ -37,7 +37,7 @@ test: venv test-tools cluster-binaries check  ## everything: make check, then a 
 	  $(BIN)/pytest -q --last-failed --last-failed-no-failures none $(REAL); }
 
 # Tests on a real kernel, real BGP daemons and real labs.
-REAL := tests/contract tests/netns tests/exabgp tests/interop tests/lab tests/cluster
+REAL := tests/contract tests/netns tests/exabgp tests/interop tests/kube tests/lab tests/cluster
 
 test-tools:
 	@PYTHON="$(PYTHON)" containerlab/install.sh --tests $(ARGS)
@@ -59,6 +59,9 @@ cluster: test-tools cluster-binaries venv  ## a real Kubernetes cluster of three
 
 clean-cluster: venv  ## remove that cluster, and what tests that were killed have left of theirs
 	@$(BIN)/python -m tests.cluster down
+
+crds: venv  ## write the CustomResourceDefinitions anew from the code
+	$(BIN)/python -m felixpy.datastore.kubernetes.schema > manifests/crds/crds.yaml
 
 lock:  ## write requirements.lock anew from pyproject.toml
 	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --extra dev --generate-hashes \

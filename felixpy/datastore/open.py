@@ -16,8 +16,8 @@ FORMS = "files:DIR or kubernetes[:KUBECONFIG]"
 def open_datastore(text: str | None, lab: str | None = None, scope: Scope | None = None) -> DocumentStore:
     """The datastore that `--datastore` and `--lab` name, or the default one. Nothing is read or made yet.
 
-    `scope` is what a daemon looks at of a cluster; without it everything. Usage when they name none, both, or when the
-    default is not unique.
+    `scope` is what a daemon looks at of a cluster; without it everything. Usage when they name none, both, or when
+    the default is not unique.
     """
     if text and lab:
         raise Usage("give --datastore or --lab, not both")

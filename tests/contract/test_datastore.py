@@ -250,6 +250,7 @@ def test_a_lease_has_one_holder_until_it_lets_go(check: Check) -> None:
     check(body)
 
 
+@pytest.mark.parametrize("check", STORES.keys() - {"kubernetes"}, indirect=True)  # there they are the cluster's own
 def test_pods_and_namespaces_are_read_with_their_status_and_what_we_do_not_know(check: Check) -> None:
     async def body(store: Datastore) -> None:
         spec = Pod(node_name="n1", host_network=True, phase="Running", pod_ips=(PodIP(ip="10.65.0.2"),))

@@ -129,7 +129,7 @@ class Connection:
         """End the connection; whoever waits on it gets Unreachable."""
         self._break("the connection was closed")
         self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await asyncio.gather(self._task, self._writer.wait_closed(), return_exceptions=True)
 
     async def _send(self, stream: Stream, body: bytes) -> None:
         rest = memoryview(body)
@@ -221,7 +221,7 @@ class Connection:
                 stream.error = reason
             stream.news.set()
         self._room.set()
-        self._writer.close()
+        self._writer.transport.abort()  # whatever was to be said is said: TLS would wait half a minute for an answer
 
 
 async def open_connection(access: Access) -> Connection:
@@ -242,7 +242,7 @@ async def open_connection(access: Access) -> Connection:
         raise Unreachable(f"{where}: no API server: {error.strerror or error}") from error
     chosen = writer.get_extra_info("ssl_object").selected_alpn_protocol()
     if chosen != "h2":
-        writer.close()
+        writer.transport.abort()
         raise Unreachable(f"{where}: the server speaks no HTTP/2: name the API server itself, not an HTTP/1.1 proxy")
     writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return Connection(reader, writer, where)

@@ -23,6 +23,7 @@ MORE = "felixpy.io/endpoint"  # JSON: the fields of the spec that differ from wh
 FIXED = ("node", "ipNetworks", "containerID")  # no annotation of ours may say otherwise
 NAMESPACE = "projectcalico.org/namespace"
 ORCHESTRATOR = "projectcalico.org/orchestrator"
+ACCOUNT = "projectcalico.org/serviceaccount"
 
 
 def endpoint_document(pod: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -36,13 +37,13 @@ def endpoint_document(pod: Mapping[str, Any]) -> dict[str, Any] | None:
     reported = [known.get("ip") for known in status.get("podIPs") or () if known.get("ip")]
     networks = reported or [text.strip() for text in str(written).split(",")]
     said = _said(metadata, annotations, node) | {"ipNetworks": [_host(text) for text in networks]}
-    if spec.get("serviceAccountName"):
-        said["serviceAccountName"] = spec["serviceAccountName"]
     try:
         more = msgspec.json.decode(annotations.get(MORE, "{}"), type=dict[str, Any])
     except msgspec.MsgspecError:
         more = {}
     labels = {**(metadata.get("labels") or {}), NAMESPACE: metadata.get("namespace"), ORCHESTRATOR: "k8s"}
+    if spec.get("serviceAccountName"):
+        labels[ACCOUNT] = spec["serviceAccountName"]
     kept = {key: metadata.get(key) for key in ("namespace", "uid", "resourceVersion", "creationTimestamp")}
     name = endpoint_name(node, "k8s", str(metadata.get("name")), "eth0")
     # Of the annotations nothing is kept: those that matter are fields now.

@@ -9,78 +9,19 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
 from typing import Any
 
-import msgspec
-
-from felixpy.datastore.kubernetes.api import JSON, LIST_PATIENCE_S, METADATA, Rejected, Request, query
+from felixpy.datastore.kubernetes.api import JSON, METADATA, Rejected, Request, query
+from felixpy.datastore.kubernetes.copies import Change, Copy, Headed, equal, key_of, listed, put, understood
 from felixpy.datastore.kubernetes.discovery import Way
 from felixpy.datastore.kubernetes.pods import pod_of
-from felixpy.model.errors import InvalidResource, Trouble, Unreachable
-from felixpy.model.resources import Node, Resource, Spec, WorkloadEndpoint, kind_of
-from felixpy.model.snapshot import Listed
+from felixpy.model.errors import Trouble, Unreachable
+from felixpy.model.resources import Resource, Spec, kind_of
 
 WATCH_S = (300, 600)  # how long the server keeps one watch: at random, so that clients do not return together
 OVERTIME_S = 30.0  # a watch that the server has not ended by then is dead
 BACKOFF_S = (0.5, 15.0)
-PAGE = 500  # objects of one answer
-NO_VERSION = (Node, WorkloadEndpoint)  # parts of objects that others write all the time: compared without version
 MAX_LINE = 8 << 20  # one event
-
-
-class Meta(msgspec.Struct, rename="camel"):
-    """metav1.ListMeta."""
-
-    resource_version: str = ""
-    continue_: str = msgspec.field(name="continue", default="")
-
-
-class Page(msgspec.Struct):
-    """One answer to a list."""
-
-    items: list[msgspec.Raw] | None = None
-    metadata: Meta = msgspec.field(default_factory=Meta)
-
-
-class Change(msgspec.Struct):
-    """One line of a watch."""
-
-    type: str
-    object: msgspec.Raw
-
-
-class Head(msgspec.Struct, rename="camel"):
-    """`metadata` of any object, as far as a watch needs it."""
-
-    name: str = ""
-    namespace: str = ""
-    uid: str = ""
-    resource_version: str = ""
-
-
-class Headed(msgspec.Struct):
-    """Any object; of an ERROR event, a metav1.Status."""
-
-    metadata: Head = msgspec.field(default_factory=Head)
-    code: int = 0
-    message: str = ""
-
-
-@dataclass(slots=True)
-class Copy:
-    """What is known of one kind."""
-
-    objects: dict[str, Resource[Any]] = field(default_factory=dict)
-    broken: dict[str, InvalidResource] = field(default_factory=dict)
-    names: dict[str, str] = field(default_factory=dict)  # the server's name -> ours, where they differ
-    uids: dict[str, str] = field(default_factory=dict)  # of this node's Pods, by the server's name
-    listed: bool = False
-    version: str = ""  # of the server, from which to go on; "" means that the list has to be read
-
-    def of(self, kind: type[Spec]) -> Listed:
-        """All of it."""
-        return Listed(kind, dict(self.objects), dict(self.broken))
 
 
 class Follower:
@@ -188,7 +129,7 @@ class Reflector:
                 fresh.objects.setdefault(name, self.copy.objects[name])
         same = self.copy.listed and self.copy.broken.keys() == fresh.broken.keys()
         same = same and self.copy.objects.keys() == fresh.objects.keys()
-        same = same and all(_equal(self.kind, self.copy.objects[name], it) for name, it in fresh.objects.items())
+        same = same and all(equal(self.kind, self.copy.objects[name], it) for name, it in fresh.objects.items())
         self.copy = fresh
         if not same or not self.connected:
             for follower in self.followers:
@@ -212,17 +153,17 @@ class Reflector:
                 async with asyncio.timeout(patience + OVERTIME_S):
                     async with aclosing(_lines(connection.chunks(stream))) as lines:
                         async for line in lines:
-                            self._take(_understood(line, Change))
+                            self._take(understood(line, Change))
             except TimeoutError:
                 return
 
     def _take(self, change: Change) -> None:
         data = bytes(change.object)
-        head = _understood(data, Headed)
+        head = understood(data, Headed)
         if change.type == "ERROR":
             raise Rejected(head.code, "", head.message)
         if change.type == "DELETED":
-            self._gone(_key(head.metadata))
+            self._gone(key_of(head.metadata))
         elif change.type != "BOOKMARK" and (name := put(self._way, self.kind, self.copy, data)):
             self._tell(name)
         self.copy.version = head.metadata.resource_version
@@ -238,63 +179,6 @@ class Reflector:
     def _tell(self, name: str) -> None:
         for follower in self.followers:
             follower.mark(self.kind, name)
-
-
-async def listed(way: Way, kind: type[Spec]) -> Copy:
-    """All of `kind` that the scope shows, as the server has it now, page by page."""
-    place = await way.place(kind)
-    fresh = Copy(listed=True)
-    token, first = "", True
-    while token or first:
-        first = False
-        path = place.collection() + query(limit=PAGE, **{"continue": token}, **place.selectors)
-        accept = METADATA.format("List") if place.metadata_only else JSON
-        body = await way.api.call(Request("GET", path, accept=accept, patience_s=LIST_PATIENCE_S))
-        page = _understood(body, Page)
-        for item in page.items or ():
-            put(way, kind, fresh, bytes(item))
-        token, fresh.version = page.metadata.continue_, page.metadata.resource_version
-        await asyncio.sleep(0)
-    return fresh
-
-
-def put(way: Way, kind: type[Spec], copy: Copy, data: bytes) -> str:
-    """Decode an object into `copy`; its name when something of it changed, else ""."""
-    head = _understood(data, Headed).metadata
-    server_name = _key(head)
-    name = copy.names.get(server_name, server_name)
-    if kind is WorkloadEndpoint:
-        copy.uids[server_name] = head.uid
-    try:
-        resource = way.objects.decode(kind_of(kind), data)
-    except InvalidResource as error:
-        copy.broken[name] = error
-        return name
-    if resource is None:  # a Pod that is no endpoint, or no longer
-        was = copy.objects.pop(name, None)
-        return name if copy.broken.pop(name, None) or was else ""
-    repaired = copy.broken.pop(name, None)
-    if resource.name != server_name:
-        name = copy.names[server_name] = resource.name
-    before, copy.objects[name] = copy.objects.get(name), resource
-    return name if repaired or before is None or not _equal(kind, before, resource) else ""
-
-
-def _equal(kind: type[Spec], before: Resource[Any], after: Resource[Any]) -> bool:
-    if kind in NO_VERSION:
-        after = replace(after, meta=replace(after.meta, version=before.meta.version))
-    return before == after
-
-
-def _key(head: Head) -> str:
-    return f"{head.namespace}/{head.name}" if head.namespace else head.name
-
-
-def _understood(data: bytes, wanted: type[Any]) -> Any:
-    try:
-        return msgspec.json.decode(data, type=wanted)
-    except msgspec.MsgspecError as error:
-        raise Unreachable(f"the API server's answer is no {wanted.__name__}: {error}") from error
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:

@@ -10,10 +10,11 @@ import msgspec
 from felixpy.datastore.encode import encode
 from felixpy.datastore.kubernetes.access import Access
 from felixpy.datastore.kubernetes.api import Api
+from felixpy.datastore.kubernetes.copies import listed
 from felixpy.datastore.kubernetes.discovery import Way
 from felixpy.datastore.kubernetes.lease import KubernetesLease
 from felixpy.datastore.kubernetes.places import Scope
-from felixpy.datastore.kubernetes.reflector import Follower, Reflector, listed
+from felixpy.datastore.kubernetes.reflector import Follower, Reflector
 from felixpy.datastore.kubernetes.single import Singles
 from felixpy.datastore.metadata import check_name
 from felixpy.model.errors import Conflict, InvalidResource, Trouble

@@ -1,0 +1,1 @@
+"""The Kubernetes datastore against a real API server."""
