@@ -88,6 +88,9 @@ class Process:
     def lease(self, name: str, me: str) -> Lease:
         return self.store.lease(name, me)
 
+    def whole(self) -> Datastore:
+        return self
+
     async def close(self) -> None:
         """The store lives on."""
 
