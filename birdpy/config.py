@@ -28,6 +28,9 @@ class Settings:
     resync_s: float = setting(
         90.0, Setting("how often the kernel is compared in full", unit="seconds", low=1, high=86400)
     )
+    kernel_nexthops: bool = setting(
+        False, Setting("learned routes share nexthop objects of the kernel: one that fails is one change")
+    )
     watch_neighbours: bool = setting(
         True, Setting("have next hops and peers on the wire asked twice a second whether they are there")
     )

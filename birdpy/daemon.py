@@ -54,7 +54,7 @@ async def routed(settings: Settings, node: str, folder: Path, log: Log) -> None:
     def ours(key: RouteKey, route: Route) -> bool:
         return router.ours(key, route)
 
-    routes = KernelRoutes(settings.protocol, (settings.metric,), ours)
+    routes = KernelRoutes(settings.protocol, (settings.metric,), ours, shared=settings.kernel_nexthops)
     monitor = Monitor(own=(routes.port,), ignore=(PROTOCOL_FELIX,), quiet=settings.watch_neighbours)
     looks = Netlink()  # not the one that writes: its answers may still be on the way when somebody looks
     watch = Watch(monitor, Links(looks), looks, routes, settings.protocol)

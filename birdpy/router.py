@@ -144,6 +144,8 @@ class Router:
     async def _begin(self) -> None:
         """The datastore was listed for the first time: take over what an earlier life left in the kernel."""
         found = await self.parts.routes.read()
+        if await self.parts.routes.migrate():
+            found = await self.parts.routes.read()
         self.state.forwarding.adopt(found)
         if found:
             self.state.learning.expect(self.now())

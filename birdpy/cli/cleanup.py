@@ -51,7 +51,8 @@ def cleanup(
         def ours(key: RouteKey, _route: Route) -> bool:
             return key.prefix in given or any(contains(pool, key.prefix) for pool in pools)
 
-        table, neighbours = KernelRoutes(protocol, (metric,), ours), WatchedNeighbours(protocol)
+        table = KernelRoutes(protocol, (metric,), ours, shared=True)
+        neighbours = WatchedNeighbours(protocol)
         try:
             asyncio.run(_remove(table, dry_run=dry_run))
             asyncio.run(_forget(neighbours, run_dir() / before.FILE_NAME, dry_run=dry_run))
@@ -64,9 +65,13 @@ def cleanup(
 
 async def _remove(table: KernelRoutes, *, dry_run: bool) -> None:
     found = await table.read()
-    refused = {} if dry_run or not found else await table.apply(Plan({}, frozenset(found)))
+    assert table.nexthops is not None
+    nexthops = table.nexthops.unused(found.keys())
+    refused = {} if dry_run else await table.apply(Plan({}, frozenset(found)))
     for key in sorted(found.keys() - refused.keys(), key=str):
         click.echo(f"route {key.prefix}")
+    for number in sorted(nexthops):
+        click.echo(f"nexthop {number}")
     for other in sorted(str(key.prefix) for key in table.strangers):
         click.echo(f"route {other} stays: not in a pool, not written down, or of another metric", err=True)
     if refused:

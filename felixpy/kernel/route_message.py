@@ -62,6 +62,7 @@ class Found(NamedTuple):
     protocol: int
     route: Route | None
     type: int  # RTN_*
+    nexthop: int = 0  # the id of the nexthop object that it names
 
     @property
     def holder(self) -> str:
@@ -102,7 +103,9 @@ def decode(body: bytes, name_of: NameOf) -> Found | None:
     key = RouteKey(prefix, table, metric)
     if kind == RTN_BLACKHOLE:
         return Found(key, protocol, Route(key, RouteKind.BLACKHOLE), kind)
-    if kind != RTN_UNICAST or RTA_NH_ID in found or RTA_ENCAP in found:
+    if RTA_NH_ID in found:
+        return Found(key, protocol, None, kind, *U32.unpack(found[RTA_NH_ID]))
+    if kind != RTN_UNICAST or RTA_ENCAP in found:
         return Found(key, protocol, None, kind)
     several = ways(found, flags)
     hops = _hops(several, name_of)
@@ -145,6 +148,11 @@ def _hops(several: Iterable[Way], name_of: NameOf) -> tuple[Hop, ...]:
             return ()
         onlink = bool(way_out.flags & RTNH_F_ONLINK)
         hops.append(Hop(way_out.via, name_of(way_out.on), way_out.weight, onlink))
+    return in_order(hops)
+
+
+def in_order(hops: Iterable[Hop]) -> tuple[Hop, ...]:
+    """As a Route has them."""
     return tuple(sorted(hops, key=lambda hop: (hop.via.version, int(hop.via), hop.device, hop.weight, hop.onlink)))
 
 
@@ -196,6 +204,12 @@ def writing(route: Route, protocol: int, flags: int, index_of: IndexOf) -> Shape
         tail += attribute(RTA_MULTIPATH, b"".join(_nexthop(hop, route.key.prefix, index_of) for hop in route.hops))
     rtmsg = _rtmsg(route.key, (protocol, scope, TYPE[route.kind], onlink))
     return _shape(RTM_NEWROUTE, flags, rtmsg, tail)
+
+
+def naming(route: Route, protocol: int, flags: int, nexthop: int) -> Shape:
+    """RTM_NEWROUTE for a route that names a nexthop object instead of its ways out."""
+    rtmsg = _rtmsg(route.key, (protocol, RT_SCOPE_UNIVERSE, RTN_UNICAST, 0))
+    return _shape(RTM_NEWROUTE, flags, rtmsg, _key_tail(route.key) + u32(RTA_NH_ID, nexthop))
 
 
 def erasing(route: Route, protocol: int, index_of: IndexOf) -> Shape:

@@ -135,6 +135,12 @@ CASES: dict[str, Callable[[], Case]] = {
     "routes": lambda: Case(
         lambda: KernelRoutes(80, (0, 512, 1024), lambda _key, _route: True), ROUTES, OTHER_ROUTES, BAD_ROUTES
     ),
+    "routes by nexthop objects": lambda: Case(
+        lambda: KernelRoutes(80, (0, 512, 1024), lambda _key, _route: True, shared=True),
+        ROUTES,
+        OTHER_ROUTES,
+        BAD_ROUTES,
+    ),
     "neighbours": lambda: Case(
         lambda: KernelNeighbours(lambda device: device == V0),
         neighbours(MACS[0]),

@@ -106,8 +106,12 @@ protocol bgp n1v6 from ours {{ neighbor fd20::1 as 64512; source address fd20::{
 
 
 @needs("bird")
-def test_a_neighbour_that_dies_takes_its_share_of_the_load_along(fabric: Fabric, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kernel_nexthops", ["false", "true"])
+def test_a_neighbour_that_dies_takes_its_share_of_the_load_along(
+    fabric: Fabric, tmp_path: Path, kernel_nexthops: str
+) -> None:
     n1 = fabric.node("n1", 1)
+    n1.extra["BIRDPY_KERNEL_NEXTHOPS"] = kernel_nexthops
     for number in (8, 9):
         for name, address in ((f"tor{number}v4", f"172.20.0.{number}"), (f"tor{number}v6", f"fd20::{number}")):
             fabric.put(**{name: BGPPeer(node="n1", peer_ip=address, as_number=Asn(65009))})
@@ -123,6 +127,10 @@ def test_a_neighbour_that_dies_takes_its_share_of_the_load_along(fabric: Fabric,
         eventually(lambda: ways(n1) == {(8,)})
         mend(fabric, 9)
         eventually(lambda: ways(n1) == {(8, 9)})
+        assert ("nhid" in n1.namespace.run("ip", "route")) is (kernel_nexthops == "true")
+    n1.kill()
+    assert n1.birdpy("cleanup").returncode == 0
+    assert n1.namespace.run("ip", "nexthop") == ""
 
 
 def ways(machine: Machine) -> set[tuple[int, ...]]:
