@@ -37,7 +37,7 @@ test: venv test-tools cluster-binaries check  ## everything: make check, then a 
 	  $(BIN)/pytest -q --last-failed --last-failed-no-failures none $(REAL); }
 
 # Tests on a real kernel, real BGP daemons and real labs.
-REAL := tests/contract tests/netns tests/exabgp tests/interop tests/kube tests/lab tests/cluster
+REAL := tests/contract tests/netns tests/exabgp tests/interop tests/kube tests/lab tests/cluster tests/runtimes
 
 test-tools:
 	@PYTHON="$(PYTHON)" containerlab/install.sh --tests $(ARGS)

@@ -66,15 +66,13 @@ class Attachment:
 def attachment(call: Call, node: str, prefix: str = "cali") -> Attachment:
     """The interface that a call is about. `prefix` begins the names of host interfaces.
 
-    A pod's first interface has the name that Calico gives it; a further one adds its own name to what is hashed.
+    A pod's first interface has the name that Calico gives it; a further one adds its own name to what is hashed. The
+    id of a container without pod is hashed too: Calico takes its first 11 characters, and where users choose the ids
+    (`ctr run`), two of them that begin alike would be one interface.
     """
     further = "" if call.interface == DEFAULT_INTERFACE else f".{call.interface}"
-    if call.pod:
-        host = interface_name(f"{call.namespace}.{call.pod}{further}", prefix)
-    elif further:
-        host = interface_name(f"{call.container}{further}", prefix)
-    else:
-        host = prefix + call.container[:11]
+    whose = f"{call.namespace}.{call.pod}" if call.pod else call.container
+    host = interface_name(f"{whose}{further}", prefix)
     return Attachment(
         node=node,
         container=call.container,

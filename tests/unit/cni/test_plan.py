@@ -39,9 +39,14 @@ def test_a_pods_names_are_calicos() -> None:
 
 def test_without_a_pod_the_container_gives_the_names() -> None:
     what = attachment(call(pod=""), "n1")
-    assert what.host_interface == "cali0123456789a"
+    assert what.host_interface == "calife5567e8d76"
     assert what.endpoint == "default/n1-cni-0123456789abcdef-eth0"
     assert "pod" not in what.owner(0.0).attributes
+
+
+def test_containers_whose_ids_begin_alike_have_interfaces_of_their_own() -> None:
+    ids = ("default-container-1", "default-container-2", "k8s.io-container-1")
+    assert len({attachment(call(pod="", container=name), "n1").host_interface for name in ids}) == 3
 
 
 def test_two_interfaces_of_one_pod_do_not_share_a_name() -> None:
