@@ -12,19 +12,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from birdpy import saved
+from birdpy import departure, saved
 from birdpy.config import Settings, api_servers, speaker_settings
 from birdpy.exabgp.supervisor import ExaBGP
+from birdpy.finishing import may_end
 from birdpy.forwarding import Forwarding
 from birdpy.inquiry import Inquiry
-from birdpy.leaving import Leaving
+from birdpy.leaving import Leaving, Outside
 from birdpy.nearby import Nearby
 from birdpy.orders import KINDS, orders
-from birdpy.peers import next_deadline, still_to_speak
+from birdpy.peers import next_deadline
 from birdpy.policy.changes import speaker_change
 from birdpy.policy.session import Speaker
 from birdpy.rib.events import Down, Event
-from birdpy.stage import AWAY
+from birdpy.stage import AWAY, Stage
 from birdpy.state import State
 from birdpy.story import Story
 from birdpy.telling import Telling
@@ -33,7 +34,7 @@ from felixpy.daemon.logs import Log
 from felixpy.daemon.remarks import Remarks
 from felixpy.datastore.follow import follow
 from felixpy.datastore.source import Datastore
-from felixpy.kernel.counters import read_counters
+from felixpy.kernel.counters import forwarded, read_counters
 from felixpy.kernel.routes import KernelRoutes
 from felixpy.model.addresses import Address, Prefix, contains
 from felixpy.model.errors import Unreachable
@@ -72,13 +73,22 @@ class Router:
             Telling(parts.exabgp.advertised, parts.exabgp.advertised.sessions, resync_s=math.inf),
             api_servers(settings),
         )
-        self.leaving = Leaving(self.state, self.now, self.story.leaving)
+        self.leaving = Leaving(
+            self.state,
+            Outside(
+                now=self.now,
+                forwarded=lambda: forwarded(read_counters()),
+                owing=lambda: parts.exabgp.advertised.owing(self.state.telling.sessions),
+                moved=self._left,
+            ),
+        )
         self.inquiry = Inquiry(self.state, read_counters, self.now, self.story.not_up)
         self.snapshot = Snapshot()
         self.ledger = saved.load(parts.saved_at, parts.node)
         self.passes = 0
         self.last_pass = 0.0
         self.started = time.time()
+        self._drain_at = parts.saved_at.with_name(departure.FILE_NAME)
         self._speaker_settings = speaker_settings(settings)
         self._spoke: Speaker | None = None  # the last that ExaBGP was configured to be
         self._begun = asyncio.Event()
@@ -139,7 +149,8 @@ class Router:
             await self._begin()
         if not self._released and snapshot.may_erase(KINDS) and made.speaker.addresses:
             self._released = True
-            self.state.touch(self.state.forwarding.wait_for(self.ledger, frozenset(self.state.peers)))
+            if self.state.stage not in AWAY:  # the peers of a drained router speak when the drain is taken back
+                self.state.touch(self.state.forwarding.wait_for(self.ledger, frozenset(self.state.peers)))
 
     async def _begin(self) -> None:
         """The datastore was listed for the first time: take over what an earlier life left in the kernel."""
@@ -151,8 +162,17 @@ class Router:
             self.state.learning.expect(self.now())
             self.state.clock_due.mark()
         self._restarted()
+        self.leaving.resume(departure.load(self._drain_at, self.parts.node))
         self.parts.log.info("router started", adopted=len(found), sessions=len(self.state.peers))
         self._begun.set()
+
+    def _left(self, stage: Stage) -> None:
+        """The drain has come to this step, or was taken back."""
+        self.story.leaving(stage)
+        try:
+            departure.save(self._drain_at, self.parts.node, stage)
+        except OSError as error:
+            self.story.trouble("drain record", f"a restarted birdpy will not know of the drain: {error}")
 
     def _restarted(self) -> None:
         """We have just begun, or our ExaBGP has: from now on the peers keep what they have of us for a while."""
@@ -222,7 +242,7 @@ class Router:
             outcome = await self.state.telling.settle(self.now())
             self.story.told(outcome)
             self.state.answered(outcome)
-            ready = {a: number for a, number in sessions.items() if self._may_end(a)}
+            ready = {a: n for a, n in sessions.items() if may_end(self.state, a, late=self.now() >= self._deadline)}
             if advertised.owing(ready):
                 self.story.ended(await advertised.end_of_rib(ready))
 
@@ -235,22 +255,6 @@ class Router:
         owing = self.parts.exabgp.advertised.owing(self.state.telling.sessions)
         later = self._deadline if owing and self._deadline > self.now() else math.inf
         return min(self.state.telling.settler.due_at(), later)
-
-    def _may_end(self, address: Address) -> bool:
-        """Whether `address` has heard all that we will have to say after a restart.
-
-        A reflector says what its clients told it, so it waits for their End-of-RIB first; not for those that have
-        just restarted themselves and wait for ours (RFC 4724 §4.1), and never beyond the deadline.
-        """
-        state = self.state
-        if state.orders is None or not state.telling.complete(address):
-            return False
-        if not state.forwarding.settler.settled(state.orders.blackholes):
-            return False
-        reflecting = any(peer.session.route_reflector_client for peer in state.peers.values())
-        if not reflecting or self.now() >= self._deadline:
-            return True
-        return not any(still_to_speak(peer) for a, peer in state.peers.items() if a != address)
 
     async def _watch(self) -> None:
         await self._begun.wait()

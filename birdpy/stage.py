@@ -7,6 +7,7 @@ class Stage(Enum):
     """In the order of leaving."""
 
     SERVING = "serving"
+    COUNTING = "counting"  # what is forwarded before anybody is told anything
     LAST_RESORT = "last resort"  # announced with GRACEFUL_SHUTDOWN, within the AS LOCAL_PREF 0 (RFC 8326)
     WITHDRAWING = "withdrawing"
     CLOSING = "closing"  # the sessions leave ExaBGP's configuration

@@ -35,8 +35,9 @@ Examples:
 def drain(node: str | None, lab: str | None, timeout: float, settle: float, undo: bool) -> None:
     """Lead a node out of its peers' tables: last resort, wait, withdraw, close. Blackholes and kernel routes stay.
 
-    For the removal of a node or of birdpy. After the time-out it goes on; --undo takes it back at any step. A birdpy
-    that is restarted serves again.
+    For the removal of a node or of birdpy. Before it withdraws it waits for the settle time, and for as long as the
+    traffic that the node forwards still falls. After the time-out it goes on; --undo takes it back at any step. A
+    birdpy that is restarted stays drained until then, or until the machine is rebooted.
     """
     path = control_socket("birdpy", resolve(node, lab).run_dir)
     if undo:
@@ -49,15 +50,28 @@ def drain(node: str | None, lab: str | None, timeout: float, settle: float, undo
         click.echo(f"{peer} is down: it is told nothing, and may keep routes of this node as stale", err=True)
     while known.stage != "drained":
         if known.stage == "serving":
-            raise Trouble("the drain was taken back, or birdpy was restarted")
-        if known.stage != shown:
+            raise Trouble("the drain was taken back")
+        if known.stage not in (shown, "counting"):
             click.echo(known.stage, err=True)
             shown = known.stage
         if time.monotonic() >= end:
             raise Trouble(f"not drained after {timeout:g} s, still {known.stage}{_left(known)}; --undo takes it back")
         time.sleep(LOOK_EVERY_S)
-        known = _order(path, "leaving")
+        known = _patiently(path, end) or known
+    if known.forwarded_before is not None and known.forwarded_now is not None:
+        rates = f"{known.forwarded_before:.0f} packets/s forwarded before, {known.forwarded_now:.0f} now"
+        click.echo(f"{rates}; what this node's own pods send counts too", err=True)
     click.echo("drained")
+
+
+def _patiently(path: Path, end: float) -> LeavingStatus | None:
+    """The step now; None while birdpy is being restarted, which goes on with its drain."""
+    try:
+        return _order(path, "leaving")
+    except Unreachable:
+        if time.monotonic() >= end:
+            raise
+        return None
 
 
 def _left(known: LeavingStatus) -> str:

@@ -192,9 +192,11 @@ class PeerStatus(Record, frozen=True):
 class LeavingStatus(Record, frozen=True):
     """How far a router has left its peers' tables (`birdpy drain`)."""
 
-    stage: str  # serving | last resort | withdrawing | closing | drained
+    stage: str  # serving | counting | last resort | withdrawing | closing | drained
     waiting: tuple[str, ...] = ()  # what the step still waits for
     untold: tuple[str, ...] = ()  # peers that were down when it began: they may keep our routes as stale
+    forwarded_before: float | None = None  # packets a second that this node forwarded when it began
+    forwarded_now: float | None = None  # ... in the last second of a step
 
 
 class PeersStatus(Record, frozen=True):

@@ -161,3 +161,23 @@ def test_communities_of_all_three_kinds_are_shown(fabric: Fabric, tmp_path: Path
     assert path["extended_communities"] == ["target:65009:3"]
     table = n1.birdpy("rib", PREFIX, "-o", "wide").stdout
     assert all(value in table for value in ("65009:1", "65009:1:2", "target:65009:3"))
+
+
+def test_a_peer_that_is_about_to_go_is_the_last_resort(fabric: Fabric, tmp_path: Path) -> None:
+    """RFC 8326: both share the load until one says GRACEFUL_SHUTDOWN; when the other is gone it still carries all."""
+    n1 = fabric.node("n1", 1)
+    fabric.put(near=peer(8, as_number=Asn(65009)), switch=peer(9))
+    n1.start()
+    both = "via 172.20.0.8 dev eth1 + via 172.20.0.9 dev eth1 proto bird"
+    going = switch(export="export filter { bgp_community.add((65535, 0)); accept; };")
+    with (
+        fabric.beside(9), bird(tmp_path / "9", switch()) as leaving,
+        fabric.beside(8), bird(tmp_path / "8", switch(8, "multihop;", asn="65009")) as other,
+    ):  # fmt: skip
+        soon(lambda: n1.routes().get(PREFIX) == both)
+        (tmp_path / "9" / "bird.conf").write_text(going)
+        leaving.ask("configure")
+        soon(lambda: n1.routes().get(PREFIX) == "via 172.20.0.8 dev eth1 proto bird")
+        assert {path["local_pref"] for path in n1.paths(PREFIX) if path["peer"] == "172.20.0.9"} == {0}
+        other.ask("disable", "n1")
+        soon(lambda: n1.routes().get(PREFIX) == "via 172.20.0.9 dev eth1 proto bird")

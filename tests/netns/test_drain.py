@@ -108,11 +108,41 @@ def test_a_drain_that_cannot_finish_ends_with_what_is_left(fabric: Fabric, tmp_p
     n1, _ = fabric.machines
     with fabric.beside(9), bird(tmp_path / "bird", BIRD_BETWEEN) as theirs:
         eventually(lambda: both(theirs), 20)
-        done = n1.birdpy("drain", "--node", "n1", "--settle", "60", "--timeout", "1")
+        done = n1.birdpy("drain", "--node", "n1", "--settle", "60", "--timeout", "4")
         assert done.returncode == 1
-        assert "not drained after 1 s, still last resort" in done.stderr
+        assert "not drained after 4 s, still last resort" in done.stderr
         assert n1.birdpy("drain", "--node", "n1", "--undo").returncode == 0
         eventually(lambda: "(65535,0)" not in of(theirs, "n1"))
+
+
+@pytest.mark.parametrize("when", ["drained", "in the middle"])
+def test_a_restarted_birdpy_goes_on_with_its_drain(fabric: Fabric, tmp_path: Path, when: str) -> None:
+    """In the middle it had told the last resort and withdrawn nothing: killed it leaves stale routes, back none."""
+    n1, n2 = fabric.machines
+    with fabric.beside(9), bird(tmp_path / "bird", BIRD_BETWEEN) as theirs:
+        eventually(lambda: both(theirs), 20)
+        eventually(lambda: "10.65.2.0/26" in n1.routes() and "10.65.1.0/26" in n2.routes())
+        before = n1.routes()
+        if when == "drained":
+            assert n1.birdpy("drain", "--node", "n1", "--settle", "0").returncode == 0
+        else:
+            command = n1.start_birdpy("drain", "--node", "n1", "--settle", "600", "--timeout", "60")
+            eventually(lambda: "(65535,0)" in of(theirs, "n1"), 20)
+        n1.kill()
+        if when == "in the middle":
+            eventually(lambda: "Established" not in theirs.ask("show", "protocols", "n1"))
+            assert SERVICE in of(theirs, "n1"), "the control: stale"
+        n1.start()
+        eventually(lambda: (n1.ask("peers") or {}).get("stage") == "drained", 40)
+        assert of(theirs, "n1") == ""
+        assert n1.routes() == before
+        if when == "in the middle":
+            assert command.communicate(timeout=30)[0] == "drained\n"
+        assert n1.birdpy("drain", "--node", "n1", "--undo").returncode == 0
+        eventually(lambda: both(theirs), 30)
+        n1.kill()
+        n1.start()
+        eventually(lambda: (n1.ask("peers") or {}).get("stage") == "serving", 20)
 
 
 def test_the_control_socket_is_its_owners_alone_and_the_status_socket_takes_no_orders(fabric: Fabric) -> None:
