@@ -7,6 +7,7 @@ journal.
 
 import asyncio
 import socket
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -108,11 +109,10 @@ async def _asked(means: Means, call: Call) -> Asked:
 
 
 async def _build(means: Means, call: Call, what: Attachment, lent: Lent, before: Endpoint | None) -> Attached:
-    mtu = call.config.mtu or means.wires.mtu()
+    mtu = call.config.mtu or means.wires.mtu(means.facts.mtu_pattern())
     addresses = await _wired(means, call, what, _pair(what, lent, mtu))
-    if any(address.version == 6 for address in addresses):
-        for setting, value in ipv6_settings(what.interface):
-            await lent.write(setting, value)
+    for setting, value in pod_settings(call, addresses):
+        await lent.write(setting, value)
     means.wires.configure(lent.inside, PodSide(Device(what.interface), addresses, HOST_MAC))
     wanted = endpoint(what, addresses)
     means.local.put(wanted)
@@ -157,13 +157,20 @@ async def _addresses(means: Means, call: Call, what: Attachment) -> tuple[Addres
         return await means.allocator.assign(request(call, what, await means.facts.rules(), means.clock()))
 
 
-def ipv6_settings(interface: str) -> tuple[tuple[str, str], ...]:
-    """What the pod's namespace needs before it can hold an IPv6 address; runtimes like to switch IPv6 off.
+def pod_settings(call: Call, addresses: tuple[Address, ...]) -> Iterator[tuple[str, str]]:
+    """The settings of the pod's namespace that are ours to write; whether it forwards is its own, unless asked.
 
-    Without duplicate address detection: the link has two ends, and the pod would wait a second for it.
+    IPv6 is switched on where a pod gets an address of it: runtimes like to switch it off. Without duplicate address
+    detection: the link has two ends, and the pod would wait a second for it.
     """
-    switch = tuple((f"net/ipv6/conf/{scope}/disable_ipv6", "0") for scope in ("all", "default", "lo", interface))
-    return (*switch, (f"net/ipv6/conf/{interface}/accept_dad", "0"))
+    if any(address.version == 6 for address in addresses):
+        for scope in ("all", "default", "lo", call.interface):
+            yield f"net/ipv6/conf/{scope}/disable_ipv6", "0"
+        yield f"net/ipv6/conf/{call.interface}/accept_dad", "0"
+    if call.config.container_settings.allow_ip_forwarding:
+        yield "net/ipv4/ip_forward", "1"
+        if any(address.version == 6 for address in addresses):
+            yield "net/ipv6/conf/all/forwarding", "1"
 
 
 async def _publish(means: Means, wanted: Endpoint, before: Endpoint | None) -> Endpoint:

@@ -20,6 +20,9 @@ OLDEST = "0.3.0"
 DEFAULT_NETWORK = "k8s-pod-network"
 CONTAINER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.\-]{0,199}")  # the specification's letters; 200 fit a file name
 INTERFACE = re.compile(r"[^/:\s\0]{1,15}")
+NETWORK = CONTAINER  # the specification has the same letters for both
+MAC = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}")  # no group address
+SINCE = {"CHECK": "0.4.0", "GC": "1.1.0", "STATUS": "1.1.0"}  # verbs that older versions do not have
 NEEDS = {
     "ADD": ("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"),
     "CHECK": ("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"),
@@ -44,6 +47,13 @@ class RuntimeConfig(msgspec.Struct, frozen=True):
     """What the runtime fills in for the capabilities that the configuration declares."""
 
     ips: tuple[str, ...] = ()
+    mac: str = ""
+
+
+class ContainerSettings(msgspec.Struct, frozen=True):
+    """`container_settings` of Calico's configuration."""
+
+    allow_ip_forwarding: bool = False
 
 
 class ValidAttachment(msgspec.Struct, frozen=True):
@@ -62,6 +72,8 @@ class Config(msgspec.Struct, frozen=True):
     mtu: int = 0
     ipam: Ipam = Ipam()
     runtime_config: RuntimeConfig = msgspec.field(name="runtimeConfig", default=RuntimeConfig())
+    container_settings: ContainerSettings = ContainerSettings()
+    prev_result: dict[str, Any] | None = msgspec.field(name="prevResult", default=None)
     valid: tuple[ValidAttachment, ...] = msgspec.field(name="cni.dev/valid-attachments", default=())
 
 
@@ -76,6 +88,7 @@ class Call:
     netns: str = ""
     args: Mapping[str, str] = field(default_factory=dict)
     addresses: tuple[Address, ...] = ()  # asked for by CNI_ARGS IP= or runtimeConfig.ips
+    mac: str = ""  # of the pod's end, asked for by CNI_ARGS MAC= or runtimeConfig.mac
 
     @property
     def handle(self) -> str:
@@ -112,6 +125,9 @@ def parse_call(env: Mapping[str, str], config: bytes) -> Call:
     if command not in NEEDS:
         raise CniError(INVALID_ENVIRONMENT, f"CNI_COMMAND is {command!r}", f"known: {', '.join(NEEDS)}")
     decoded = parse_config(config)
+    if _number(decoded.cni_version) < _number(SINCE.get(command, OLDEST)):
+        hint = f"it exists since {SINCE[command]}: raise cniVersion in the network configuration"
+        raise CniError(INCOMPATIBLE_VERSION, f"cniVersion {decoded.cni_version} has no {command}", hint)
     missing = [name for name in NEEDS[command] if not env.get(name)]
     if missing:
         raise CniError(INVALID_ENVIRONMENT, f"{', '.join(missing)} not set", f"CNI {command} needs it")
@@ -124,7 +140,8 @@ def parse_call(env: Mapping[str, str], config: bytes) -> Call:
             INVALID_ENVIRONMENT, f"CNI_IFNAME {interface[:64]!r} is not valid", "an interface name, 1 to 15"
         )
     args = parse_args(env.get("CNI_ARGS", ""))
-    return Call(command, decoded, container, interface, env.get("CNI_NETNS", ""), args, _addresses(decoded, args))
+    netns, addresses = env.get("CNI_NETNS", ""), _addresses(decoded, args)
+    return Call(command, decoded, container, interface, netns, args, addresses, _mac(decoded, args))
 
 
 def parse_config(config: bytes) -> Config:
@@ -140,10 +157,9 @@ def parse_config(config: bytes) -> Config:
     if decoded.cni_version not in VERSIONS:
         hint = f"this plugin speaks {', '.join(VERSIONS)}"
         raise CniError(INCOMPATIBLE_VERSION, f"cniVersion {decoded.cni_version!r} is not supported", hint)
-    if not decoded.name or not 0 <= decoded.mtu <= 65535:
-        raise CniError(
-            INVALID_CONFIG, "the network configuration is not valid", "name must not be empty, mtu is 0 to 65535"
-        )
+    if not NETWORK.fullmatch(decoded.name) or not 0 <= decoded.mtu <= 65535:
+        hint = "name is made of letters, digits, '_', '.' and '-', the first a letter or digit; mtu is 0 to 65535"
+        raise CniError(INVALID_CONFIG, "the network configuration is not valid", hint)
     return decoded
 
 
@@ -160,6 +176,17 @@ def parse_args(text: str) -> dict[str, str]:
     """`K8S_POD_NAME=web;K8S_POD_NAMESPACE=default` as a mapping; pairs without `=` are left out."""
     pairs = (pair.partition("=") for pair in text.split(";") if "=" in pair)
     return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _mac(config: Config, args: Mapping[str, str]) -> str:
+    mac = (config.runtime_config.mac or args.get("MAC", "")).lower().replace("-", ":")
+    if mac and not MAC.fullmatch(mac):
+        raise CniError(INVALID_CONFIG, f"the wanted MAC {mac[:32]!r} is none", "six octets, the first one even")
+    return mac
 
 
 def _addresses(config: Config, args: Mapping[str, str]) -> tuple[Address, ...]:

@@ -5,6 +5,7 @@ from contextlib import aclosing
 
 from felixpy.datastore.follow import follow
 from felixpy.datastore.source import Datastore
+from felixpy.desired.state import felix_configuration
 from felixpy.ipam.pools import Rules, rules_of
 from felixpy.model.errors import Unreachable
 from felixpy.model.resources import FelixConfiguration, IPAMConfig, IPPool, IPReservation, Node, Spec
@@ -51,11 +52,14 @@ class Facts:
 
     def interface_prefix(self) -> str:
         """How names of host interfaces begin: the first of FelixConfiguration's."""
-        configurations = self._snapshot.of(FelixConfiguration)
-        for name in (f"node.{self._node}", "default"):
-            if name in configurations:
-                return configurations[name].spec.interface_prefix.partition(",")[0].strip() or "cali"
-        return "cali"
+        return self._configuration().interface_prefix.partition(",")[0].strip() or "cali"
+
+    def mtu_pattern(self) -> str:
+        """Which uplinks decide the pods' MTU."""
+        return self._configuration().mtu_iface_pattern
+
+    def _configuration(self) -> FelixConfiguration:
+        return felix_configuration(self._snapshot.of(FelixConfiguration), self._node)
 
     def _take(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot

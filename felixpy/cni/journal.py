@@ -13,6 +13,8 @@ import msgspec
 
 from felixpy.model.errors import Unreachable
 
+FRESH = ".new"  # an entry on its way to its name
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -47,7 +49,7 @@ class Journal:
         """Remember that this has begun, in place of what was remembered of the same interface."""
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fresh = self._folder / ".new"  # on a full disk, what was remembered before stays whole
+            fresh = self._folder / FRESH  # on a full disk, what was remembered before stays whole
             fresh.write_bytes(msgspec.json.encode(entry))
             fresh.rename(self._folder / entry.file)
         except OSError as error:
@@ -71,9 +73,10 @@ class Journal:
     def entries(self) -> list[Entry]:
         """Those that have begun and not ended, at the start of a process."""
         found = []
+        (self._folder / FRESH).unlink(missing_ok=True)
         for path in sorted(self._folder.glob("*@*")) if self._folder.is_dir() else ():
             try:
                 found.append(msgspec.json.decode(path.read_bytes(), type=Entry))
             except (OSError, msgspec.DecodeError):
-                path.unlink(missing_ok=True)  # torn: the agent died writing it, so nothing had been changed yet
+                path.unlink(missing_ok=True)  # not by us: an entry has its name only when it is whole
         return found

@@ -34,6 +34,7 @@ class Attachment:
     workload: str  # the pod's name, else the container's id
     namespace: str
     uid: str = ""  # the pod's, where the orchestrator says it
+    wanted_mac: str = ""  # what the runtime asks for
     asked: Asked = Asked()  # what annotations of the pod and its namespace ask for
 
     @property
@@ -51,8 +52,8 @@ class Attachment:
         """The pod's end: as asked for, else locally administered, and the same for the same container, so that a
         second ADD agrees.
         """
-        if self.asked.mac:
-            return self.asked.mac
+        if self.wanted_mac or self.asked.mac:
+            return self.wanted_mac or self.asked.mac
         digest = sha256(f"{self.container}/{self.interface}".encode()).hexdigest()
         return ":".join(["02", *(digest[i : i + 2] for i in range(0, 10, 2))])
 
@@ -83,6 +84,7 @@ def attachment(call: Call, node: str, prefix: str = "cali") -> Attachment:
         workload=call.pod or call.container,
         namespace=call.namespace,
         uid=call.args.get("K8S_POD_UID", "") if call.pod else "",
+        wanted_mac=call.mac,
     )
 
 

@@ -20,24 +20,29 @@ class Attached:
     addresses: tuple[Address, ...]
 
 
-def add_result(version: str, attached: Attached) -> dict[str, Any]:
+def add_result(version: str, attached: Attached, before: dict[str, Any] | None = None) -> dict[str, Any]:
     """The result of ADD: the host's end, the pod's end, and each address on the pod's end; no gateways, as Calico.
 
-    Up to 0.4.0 an address says its family; `mtu` of an interface exists since 1.1.0.
+    Up to 0.4.0 an address says its family; `mtu` of an interface exists since 1.1.0. `before` is the result of the
+    plugins that ran before this one: what they made stays in it, in front of ours.
     """
     pod: dict[str, Any] = {"name": attached.interface, "mac": attached.mac, "sandbox": attached.netns}
     if version == "1.1.0":
         pod["mtu"] = attached.mtu
+    theirs = before or {}
+    interfaces = [*(theirs.get("interfaces") or ()), {"name": attached.host_interface}, pod]
+    ips = [_ip(version, address, len(interfaces) - 1) for address in attached.addresses]
     return {
-        "cniVersion": version,
-        "interfaces": [{"name": attached.host_interface}, pod],
-        "ips": [_ip(version, address) for address in attached.addresses],
         "dns": {},
+        **theirs,
+        "cniVersion": version,
+        "interfaces": interfaces,
+        "ips": [*(theirs.get("ips") or ()), *ips],
     }
 
 
-def _ip(version: str, address: Address) -> dict[str, Any]:
-    entry: dict[str, Any] = {"interface": 1, "address": str(host_prefix(address))}
+def _ip(version: str, address: Address, interface: int) -> dict[str, Any]:
+    entry: dict[str, Any] = {"interface": interface, "address": str(host_prefix(address))}
     if version.startswith("0."):
         entry["version"] = str(family(address))
     return entry

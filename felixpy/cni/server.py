@@ -15,13 +15,13 @@ import msgspec
 from felixpy.cni import wire
 from felixpy.cni.attach import Lent, attach
 from felixpy.cni.call import Call, parse_call, version_of
+from felixpy.cni.check import check
 from felixpy.cni.conversation import Conversation
 from felixpy.cni.detach import collect, detach, replay
-from felixpy.cni.errors import INTERNAL, TRY_AGAIN, UNAVAILABLE, UNKNOWN_CONTAINER, CniError, document
+from felixpy.cni.errors import INTERNAL, TRY_AGAIN, UNAVAILABLE, CniError, document
 from felixpy.cni.facts import Facts
 from felixpy.cni.journal import Journal
 from felixpy.cni.means import Means
-from felixpy.cni.plan import attachment
 from felixpy.cni.result import add_result, version_result
 from felixpy.cni.tombstones import Tombstones
 from felixpy.cni.wires import Wires
@@ -32,7 +32,6 @@ from felixpy.ipam.allocator import Allocator
 from felixpy.ipam.pools import unserved
 from felixpy.local import LocalEndpoints
 from felixpy.model.errors import Trouble, Unreachable
-from felixpy.model.resources import WorkloadEndpoint
 
 if TYPE_CHECKING:
     from felixpy.process import Hosted
@@ -181,11 +180,11 @@ class CniServer:
         version = call.config.cni_version
         match call.command:
             case "ADD":
-                return add_result(version, await attach(self.means, call, lent))
+                return add_result(version, await attach(self.means, call, lent), call.config.prev_result)
             case "DEL":
                 await detach(self.means, call)
             case "CHECK":
-                await self._check(call)
+                await check(self.means, call, lent)
             case "GC":
                 await collect(self.means, call)
             case "STATUS":
@@ -193,17 +192,6 @@ class CniServer:
             case _:
                 return version_result(version)
         return None
-
-    async def _check(self, call: Call) -> None:
-        what = attachment(call, self.means.node, self.means.facts.interface_prefix())
-        stored = await self.means.store.get(WorkloadEndpoint, what.endpoint)
-        if stored is None or stored.spec.container_id != call.container:
-            raise CniError(UNKNOWN_CONTAINER, "the container has no endpoint", what.endpoint)
-        link = self.means.wires.link(what.host_interface)
-        if link is None or not link.up:
-            raise CniError(INTERNAL, "the pod's interface is not there or down", what.host_interface)
-        if reasons := await self.means.local.settled(what.endpoint):
-            raise CniError(INTERNAL, "the pod's endpoint is not served", "; ".join(reasons))
 
     async def _status(self) -> None:
         try:

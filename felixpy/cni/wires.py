@@ -2,13 +2,19 @@
 
 import asyncio
 import errno
+import re
 import socket
+from collections.abc import Collection, Iterator
 
-from felixpy.kernel import pod_side, veth
+from felixpy.desired.routes import local_key
+from felixpy.kernel import pod_check, pod_side, veth
 from felixpy.kernel.links import Links
+from felixpy.kernel.neighbours import permanent_neighbours
 from felixpy.kernel.netlink import Netlink
 from felixpy.kernel.pod_side import PodSide
+from felixpy.kernel.route_dump import look_up
 from felixpy.kernel.veth import Veth
+from felixpy.model.addresses import Address
 from felixpy.model.errors import Refused
 from felixpy.model.links import Link
 from felixpy.model.routes import Device
@@ -27,29 +33,33 @@ class Wires:
         self._prefix = prefix
         self._cutting: dict[Device, asyncio.Future[None]] = {}  # asked for, and not gone yet
         self._task: asyncio.Task[None] | None = None
-        self._mtu, self._mtu_until = DEFAULT_MTU, 0.0
+        self._mtu, self._mtu_until, self._mtu_pattern = DEFAULT_MTU, 0.0, ""
 
     def link(self, device: Device) -> Link | None:
         """The link of that name, read now."""
         return Links.ask(self._netlink, device)
 
-    def mtu(self) -> int:
-        """The smallest MTU of the node's uplinks: interfaces that are up and hold an address others can reach."""
+    def mtu(self, pattern: str) -> int:
+        """The smallest MTU of the node's uplinks: interfaces that are up and hold an address others can reach.
+
+        Of them those whose name matches `pattern` (mtuIfacePattern), all if none does: a container runtime's bridge
+        has an address, too, and packets of pods never leave by it.
+        """
         now = asyncio.get_running_loop().time()
-        if now < self._mtu_until:
-            return self._mtu
-        self._mtu, self._mtu_until = self._smallest_mtu(), now + MTU_S
+        if now >= self._mtu_until or pattern != self._mtu_pattern:
+            self._mtu, self._mtu_until, self._mtu_pattern = self._smallest_mtu(pattern), now + MTU_S, pattern
         return self._mtu
 
-    def _smallest_mtu(self) -> int:
+    def _smallest_mtu(self, pattern: str) -> int:
         links = Links(self._netlink)
         uplinks = {
             assigned.device
             for assigned in links.addresses()
             if not assigned.device.startswith((self._prefix, "lo")) and assigned.scope == 0
         }
-        mtus = [link.mtu for name, link in links.by_name.items() if name in uplinks and link.up and link.mtu]
-        return min(mtus, default=DEFAULT_MTU)
+        mtus = {name: link.mtu for name, link in links.by_name.items() if name in uplinks and link.up and link.mtu}
+        matching = [mtu for name, mtu in mtus.items() if re.match(pattern, name)]
+        return min(matching or mtus.values(), default=DEFAULT_MTU)
 
     async def make(self, wanted: Veth) -> None:
         """Make a pair; one of that name that is left over goes first. Refused with the kernel's reason."""
@@ -66,6 +76,24 @@ class Wires:
     def configure(self, inside: socket.socket, pod: PodSide) -> None:
         """Set up the pod's end by way of a socket of its namespace. Refused, naming the step."""
         pod_side.configure(Netlink(inside), pod)
+
+    def pod_faults(self, inside: socket.socket, pod: PodSide, mac: str) -> tuple[str, ...]:
+        """What of the pod's end is not as `configure` left it."""
+        return pod_check.faults(Netlink(inside), pod, mac)
+
+    def route_faults(self, device: Device, addresses: Collection[Address], mac: str) -> Iterator[str]:
+        """What of the node's routes and neighbours for a pod's addresses is missing, or somebody else's."""
+        keys = {address: local_key(address) for address in addresses}
+        holders = look_up(self._netlink, list(keys.values()))
+        for address, key in keys.items():
+            routes = [found.route for found in holders.get(key, ())]
+            if not any(route is not None and route.device == device for route in routes):
+                held = ", ".join(found.holder for found in holders.get(key, ()))
+                yield f"the node has no route to {address} on {device}" + (f": held by {held}" if held else "")
+        entries = permanent_neighbours(self._netlink, device)
+        for address in addresses:
+            if mac and entries.get(address) != mac:
+                yield f"the permanent neighbour entry {address} lladdr {mac} is missing on {device}"
 
     def cut(self, device: Device) -> "asyncio.Future[None]":
         """Delete the pair soon, together with others; awaiting the answer waits until it is gone."""

@@ -76,6 +76,21 @@ class KernelNeighbours:
         return refused
 
 
+def permanent_neighbours(netlink: Netlink, device: Device) -> dict[Address, str]:
+    """The MAC by address of each permanent entry on one device, read now; none when there is no such device."""
+    try:
+        index = index_of(device)
+    except KeyError:
+        return {}
+    bodies = (
+        body
+        for family in FAMILY.values()
+        for body in dumped(netlink.dump(RTM_GETNEIGH, NEIGHBOUR.pack(family, 0, 0, 0, 0)), RTM_NEWNEIGH)
+    )
+    entries = (decode_neighbour(body) for body in bodies)
+    return {it.address: it.mac for it in entries if it and (it.index, it.state) == (index, NUD_PERMANENT)}
+
+
 def _written(index: int, neighbour: Neighbour) -> bytes:
     mac = mac_bytes(neighbour.mac)
     body = _body(index, NUD_PERMANENT, neighbour.key.address) + attribute(NDA_LLADDR, mac)

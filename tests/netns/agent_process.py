@@ -17,6 +17,7 @@ from felixpy.model.errors import Unreachable
 
 T = TypeVar("T")
 PATIENCE_S = 5.0
+START_S = 20.0  # of an agent; a second on a machine that does nothing else
 
 
 def until(claim: Callable[[], T], within_s: float = PATIENCE_S) -> T:
@@ -74,7 +75,7 @@ class Node:
         with self.log.open("ab") as log:
             command = [sys.executable, "-m", "felixpy", "run", *flags]
             self.agents.append(subprocess.Popen(command, env=self.environment, stderr=log))
-        until(self.ready)
+        until(self.ready, START_S)
 
     def run_once(self, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
         """An agent that is expected to end by itself."""

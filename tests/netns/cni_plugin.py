@@ -49,14 +49,16 @@ class Runtime:
     program: tuple[str, ...] = (sys.executable, "-m", "felixpy", "cni")
     config: dict[str, Any] = field(default_factory=lambda: dict(CONFIG))
 
-    def start(self, command: str, pod: str, netns: str, container: str = "") -> "subprocess.Popen[bytes]":
+    def start(
+        self, command: str, pod: str, netns: str, container: str = "", interface: str = "eth0"
+    ) -> "subprocess.Popen[bytes]":
         """The plugin, running, with its configuration written."""
         env = {
             **self.node.environment,
             "CNI_COMMAND": command,
             "CNI_CONTAINERID": container or f"{pod}0123456789",
             "CNI_NETNS": netns,
-            "CNI_IFNAME": "eth0",
+            "CNI_IFNAME": interface,
             "CNI_ARGS": f"K8S_POD_NAMESPACE=default;K8S_POD_NAME={pod}",
         }
         pipe = subprocess.PIPE
@@ -67,10 +69,12 @@ class Runtime:
         plugin.stdin = None
         return plugin
 
-    def call(self, command: str, pod: str, netns: "Namespace | str" = "", container: str = "") -> Answer:
+    def call(
+        self, command: str, pod: str, netns: "Namespace | str" = "", container: str = "", interface: str = "eth0"
+    ) -> Answer:
         """One call to its end."""
         path = netns if isinstance(netns, str) else path_of(netns)
-        return self.ended(self.start(command, pod, path, container))
+        return self.ended(self.start(command, pod, path, container, interface))
 
     @staticmethod
     def ended(plugin: "subprocess.Popen[bytes]") -> Answer:

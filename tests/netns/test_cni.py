@@ -212,6 +212,26 @@ def test_the_static_plugin_attaches_and_detaches_as_well(runtime: Runtime, netns
     assert in_use(runtime.node) == 0 and trouble(runtime.node) == []
 
 
+def test_two_interfaces_of_one_pod_are_both_reached_and_go_one_by_one(runtime: Runtime, netns: Namespace) -> None:
+    pod = netns.another()
+    first = runtime.add("web", pod)
+    second = runtime.call("ADD", "web", pod, interface="net1")
+    assert second.code == 0, second.text
+    assert first.device != second.device and not set(first.addresses) & set(second.addresses)
+    for address in (*first.addresses, *second.addresses):
+        netns.run("ping", "-c1", "-W2", address)
+    assert [route["dev"] for route in rows(pod, "route", "show", "default")] == ["eth0"]
+    assert runtime.call("CHECK", "web", pod).code == 0
+    assert runtime.call("CHECK", "web", pod, interface="net1").code == 0
+    assert runtime.call("DEL", "web", pod, interface="net1").code == 0
+    for address in first.addresses:
+        netns.run("ping", "-c1", "-W2", address)
+    third = runtime.add("other", netns.another())
+    assert not set(third.addresses) & set(first.addresses)
+    assert runtime.call("DEL", "web", pod).code == 0
+    assert list(endpoints(runtime.node)) == ["default/n1-k8s-other-eth0"] and trouble(runtime.node) == []
+
+
 def test_gc_removes_what_the_runtime_does_not_know(runtime: Runtime, netns: Namespace) -> None:
     runtime.add("kept", netns.another(), "kept1")
     runtime.add("lost", netns.another(), "lost1")

@@ -63,7 +63,7 @@ def test_every_version_we_speak_is_accepted(version: str) -> None:
         ({}, b"\xff\xfe", 6, "no JSON"),
         ({}, b"[" * 100_000, 6, "no JSON"),
         ({}, b"[]", 7, "not valid"),
-        ({}, config(name=""), 7, "name must not be empty"),
+        ({}, config(name=""), 7, "name is made of letters"),
         ({}, config(mtu=70000), 7, "mtu"),
         ({}, config(mtu="big"), 7, "mtu"),
         ({}, config(ipam={"ipv4_pools": "a"}), 7, "ipv4_pools"),
