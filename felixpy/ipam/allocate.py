@@ -14,7 +14,6 @@ from felixpy.ipam.blocks import (
     released,
 )
 from felixpy.ipam.cooldown import rested, resting
-from felixpy.ipam.names import affinity_of
 from felixpy.ipam.pools import Wish
 from felixpy.model.addresses import Address, Prefix, contains
 from felixpy.model.resources import IPAMBlock, IPPool, Resource
@@ -47,6 +46,8 @@ class Trial:
     def take(self, cidrs: Iterable[Prefix], owner: Owner) -> Address | None:
         """One address from the first of these blocks that has one free; None when none has."""
         for cidr in cidrs:
+            if not self.blocks[cidr].unallocated:
+                continue
             block, addresses = assigned(self.blocks[cidr], 1, owner, self.reserved)
             if addresses:
                 self.blocks[cidr] = block
@@ -71,11 +72,6 @@ class Trial:
             block = self.blocks[cidr]
             ordinal = int(address) - int(cidr.network_address)
             self.blocks[cidr] = _at_head(released(block, [ordinal]))
-
-    def of_node(self, node: str, version: int) -> list[Prefix]:
-        """The blocks of one family that `node` owns, in order."""
-        mine = affinity_of(node)
-        return sorted(c for c, block in self.blocks.items() if block.affinity == mine and c.version == version)
 
     def taken_by(self, handle: str) -> dict[Prefix, int]:
         """How many addresses of each block `handle` took."""

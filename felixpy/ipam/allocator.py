@@ -12,12 +12,12 @@ mends that.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from felixpy.datastore.source import Datastore
-from felixpy.ipam.allocate import Request, Trial, inside, shortage
+from felixpy.ipam.allocate import Request, Trial, shortage
 from felixpy.ipam.blocks import is_empty, ordinals_of
 from felixpy.ipam.claims import RETRIES, Block, claim, owned_blocks
 from felixpy.ipam.errors import NoQualifiedPool, Shortage, Taken
@@ -25,9 +25,10 @@ from felixpy.ipam.growth import Growth, unselected
 from felixpy.ipam.handles import count_down, count_up, forget
 from felixpy.ipam.names import affinity_of, block_name, handle_name
 from felixpy.ipam.pools import Rules, Wish, block_cidr, pool_of, pools_for, unserved
-from felixpy.model.addresses import Address, Prefix
+from felixpy.ipam.shelf import Shelf
+from felixpy.model.addresses import Address, Prefix, parse_prefix
 from felixpy.model.errors import Conflict, Trouble
-from felixpy.model.resources import IPAMBlock, IPAMHandle, Resource
+from felixpy.model.resources import IPAMBlock, IPAMHandle, IPPool, Resource
 
 ReadRules = Callable[[], Awaitable[Rules]]
 
@@ -57,7 +58,7 @@ class Allocator:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store, self._node, self._rules, self._clock = store, node, rules, clock
-        self._held: dict[Prefix, Block] = {}  # as last read or written: own blocks, and others in use
+        self._shelf = Shelf(node)  # as last read or written: own blocks, and others in use
         self._loaded = False
         self._lock = asyncio.Lock()
         self._waiting: list[_Ticket] = []
@@ -78,8 +79,8 @@ class Allocator:
         self._waiting.append(ticket)
         try:
             async with self._lock:
-                if not ticket.answer.done():
-                    batch, self._waiting = self._waiting, []
+                while not ticket.answer.done():
+                    batch, self._waiting = _apart(self._waiting)
                     await self._serve(batch)
         except BaseException:
             if ticket in self._waiting:
@@ -111,8 +112,6 @@ class Allocator:
         rules = await self._rules()
         await self._load()
         trial = Trial({}, rules.reserved, rules.config.ip_cooldown_seconds, self._clock())
-        for block in self._held.values():
-            trial.add(block.spec)
         served = []
         for ticket in batch:
             try:
@@ -126,36 +125,32 @@ class Allocator:
             else:
                 served.append(ticket)
         again = await self._commit(trial, served)
-        for cidr in await unselected(self._store, self._node, self._held, rules):
-            del self._held[cidr]
+        for cidr in await unselected(self._store, self._node, self._shelf.own(), rules):
+            self._shelf.drop(cidr)
         return again
 
     async def _load(self) -> None:
         if not self._loaded:
-            self._held = await owned_blocks(self._store, self._node)
+            self._shelf = Shelf(self._node, (await owned_blocks(self._store, self._node)).values())
             self._loaded = True
 
     async def _refresh(self, cidr: Prefix) -> Block | None:
         """Read a block again; without one we hold none."""
         block = await self._store.get(IPAMBlock, block_name(cidr))
         if block is None or block.spec.deleted:
-            self._held.pop(cidr, None)
+            self._shelf.drop(cidr)
             return None
-        self._held[cidr] = block
+        self._shelf.put(block)
         return block
 
     async def _give_back(self, trial: Trial, ticket: _Ticket) -> None:
         record = await self._store.get(IPAMHandle, handle_name(ticket.handle))
-        named = set(record.spec.block) if record else set()
-        holding = {str(c) for c, block in trial.blocks.items() if ordinals_of(block, ticket.handle)}
-        for text in sorted(named | holding):
-            cidr = next((c for c in trial.blocks if str(c) == text), None)
-            if cidr is None:
-                found = await self._store.get(IPAMBlock, text.translate(str.maketrans(".:/", "---")))
-                if found is None or found.spec.deleted:
+        named = {parse_prefix(text) for text in record.spec.block} if record else set()
+        for cidr in sorted(named.union(self._shelf.holding(ticket.handle)), key=str):
+            if cidr not in trial.blocks:
+                found = self._shelf[cidr] if cidr in self._shelf else await self._refresh(cidr)
+                if found is None:
                     continue
-                cidr = found.spec.cidr
-                self._held[cidr] = found
                 trial.add(found.spec)
             block = trial.blocks[cidr]
             found_here = [cidr[ordinal] for ordinal in ordinals_of(block, ticket.handle)]
@@ -170,16 +165,14 @@ class Allocator:
 
     async def _wish(self, trial: Trial, wish: Wish, request: Request, rules: Rules) -> Address:
         pools = pools_for(wish, rules)
-        own = trial.of_node(self._node, wish.family)
-        address = trial.take(inside(own, pools), request.owner)
+        address = self._from_own(trial, pools, wish, request)
         if address is not None:
             return address
         for block in (await owned_blocks(self._store, self._node)).values():  # declared by hand, or another's work
-            if block.spec.cidr not in self._held:
-                self._hold(trial, block)
-        own = trial.of_node(self._node, wish.family)
-        address = trial.take(inside(own, pools), request.owner)
-        growth = Growth(self._store, self._node, rules, pools, len(own), self._clock())
+            if block.spec.cidr not in self._shelf:
+                self._shelf.put(block)
+        address = self._from_own(trial, pools, wish, request)
+        growth = Growth(self._store, self._node, rules, pools, self._shelf.count(wish.family), self._clock())
         if address is None:
             async with aclosing(growth.blocks()) as more:
                 async for block in more:
@@ -192,8 +185,19 @@ class Allocator:
             raise Shortage(shortage(pools, growth.reasons))
         return address
 
+    def _from_own(
+        self, trial: Trial, pools: Collection[Resource[IPPool]], wish: Wish, request: Request
+    ) -> Address | None:
+        for block in self._shelf.with_room(wish.family, pools):
+            if block.spec.cidr not in trial.blocks:
+                trial.add(block.spec)
+            address = trial.take([block.spec.cidr], request.owner)
+            if address is not None:
+                return address
+        return None
+
     def _hold(self, trial: Trial, block: Block) -> None:
-        self._held[block.spec.cidr] = block
+        self._shelf.put(block)
         trial.add(block.spec)
 
     async def _exactly(self, trial: Trial, address: Address, request: Request, rules: Rules) -> None:
@@ -219,7 +223,7 @@ class Allocator:
         return block
 
     async def _commit(self, trial: Trial, served: list[_Ticket]) -> list[_Ticket]:
-        changed = {c: block for c, block in trial.blocks.items() if block != self._held[c].spec}
+        changed = {c: block for c, block in trial.blocks.items() if block != self._shelf[c].spec}
         lost = await self._write_all(trial, served, changed)
         again = []
         for ticket in served:
@@ -230,8 +234,9 @@ class Allocator:
                 again.append(ticket)
             elif not ticket.answer.done():
                 ticket.answer.set_result(tuple(ticket.addresses))
-        ours = affinity_of(self._node)  # what was borrowed is read afresh when it is wanted again
-        self._held = {cidr: block for cidr, block in self._held.items() if block.spec.affinity == ours}
+        for cidr in trial.blocks:  # what was borrowed is read afresh when it is wanted again
+            if cidr in self._shelf and not self._shelf.owns(cidr):
+                self._shelf.drop(cidr)
         return again
 
     async def _write_all(
@@ -256,13 +261,13 @@ class Allocator:
         return {cidr for cidr, block in changed.items() if not await self._write(cidr, block)}
 
     async def _write(self, cidr: Prefix, block: IPAMBlock) -> bool:
-        stored: Resource[IPAMBlock] = replace(self._held[cidr], spec=block)
+        stored: Resource[IPAMBlock] = replace(self._shelf[cidr], spec=block)
         try:
             if is_empty(block) and block.affinity is None:
                 await self._store.delete(stored)
-                del self._held[cidr]
+                self._shelf.drop(cidr)
             else:
-                self._held[cidr] = await self._store.update(stored)
+                self._shelf.put(await self._store.update(stored))
         except Conflict:
             await self._refresh(cidr)
             return False
@@ -272,12 +277,19 @@ class Allocator:
         """Undo what was written for one whose other block another changed: it is served anew."""
         counts = trial.taken_by(ticket.handle)
         for cidr in counts.keys() - lost:
-            undone = Trial({cidr: self._held[cidr].spec})
+            undone = Trial({cidr: self._shelf[cidr].spec})
             undone.give_back(cidr, ticket.handle)
             while not await self._write(cidr, undone.blocks[cidr]):
                 undone = Trial({cidr: (await self._existing(cidr)).spec})
                 undone.give_back(cidr, ticket.handle)
         await count_down(self._store, ticket.handle, counts)
+
+
+def _apart(waiting: list[_Ticket]) -> tuple[list[_Ticket], list[_Ticket]]:
+    """Those to serve together, and those that wait for another of the same handle: what is its own must be clear."""
+    first: dict[str, _Ticket] = {}
+    rest = [ticket for ticket in waiting if first.setdefault(ticket.handle, ticket) is not ticket]
+    return list(first.values()), rest
 
 
 async def together(*work: Awaitable[object]) -> None:

@@ -1,6 +1,6 @@
 """Where the next address may come from when the node's own blocks are full: a block more, or somebody else's."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from felixpy.datastore.source import Datastore
@@ -102,15 +102,18 @@ class Growth:
         return [block for block in blocks if with_room(self._clear(block.spec), self.rules.reserved)]
 
 
-async def unselected(store: Datastore, node: str, blocks: Mapping[Prefix, Block], rules: Rules) -> set[Prefix]:
+async def unselected(store: Datastore, node: str, blocks: Iterable[Block], rules: Rules) -> set[Prefix]:
     """Give up `node`'s empty blocks of pools that do not select it any more; those that it gave up.
 
     A pool that is gone or cannot be read says nothing about the node: its blocks stay.
     """
-    gone = set()
-    for cidr, block in blocks.items():
-        pool = pool_of(cidr.network_address, rules)
-        if pool is None or matches(pool.spec.node_selector, rules.labels) or not is_empty(block.spec):
+    gone: set[Prefix] = set()
+    pools = [pool for pool in rules.pools if not matches(pool.spec.node_selector, rules.labels)]
+    if not pools:
+        return gone
+    for block in blocks:
+        cidr = block.spec.cidr
+        if pool_of(cidr.network_address, rules) not in pools or not is_empty(block.spec):
             continue
         try:
             if await give_up(store, node, cidr):
