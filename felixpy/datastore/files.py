@@ -29,6 +29,8 @@ from felixpy.model.snapshot import Event, Listed
 S = TypeVar("S", bound=Spec)
 Any_ = Resource[Any]
 
+Written = tuple[Any_, bytes]  # an object, and the file that holds it
+
 BATCH = 64  # objects read before other tasks of the loop get their turn
 
 
@@ -89,11 +91,11 @@ class FilesDatastore:
         kind, path = self._place(resource)
         new = replace(resource, meta=replace(resource.meta, uid=str(uuid.uuid4()), created=float(int(time.time()))))
 
-        def content(before: bytes | None, version: int) -> bytes:
+        def content(before: bytes | None, version: int) -> Written:
             if before is not None:
                 raise Conflict(f"{kind.name}/{resource.name} exists already in {self.target}")
             stamped = replace(new, meta=replace(new.meta, version=str(version)))
-            return to_bytes(kind, encode(stamped) if document is None else written(document, stamped))
+            return stamped, to_bytes(kind, encode(stamped) if document is None else written(document, stamped))
 
         return await self._put(kind, path, content)
 
@@ -101,15 +103,15 @@ class FilesDatastore:
         """As `Datastore.update`. A broken object, named by the digest in its InvalidResource, may be replaced too."""
         kind, path = self._place(resource)
 
-        def content(before: bytes | None, version: int) -> bytes:
+        def content(before: bytes | None, version: int) -> Written:
             old = self._expect(kind, resource, before)
             uid = (old.meta.uid if old else "") or resource.meta.uid or str(uuid.uuid4())
             created = (old.meta.created if old else 0.0) or resource.meta.created or float(int(time.time()))
             new = replace(resource, meta=replace(resource.meta, uid=uid, version=str(version), created=created))
             stored = load_document(before, str(path)) if old and before else None
             if document is not None:
-                return to_bytes(kind, written(document, new, stored))
-            return to_bytes(kind, merge(stored, old, new) if old and stored else encode(new))
+                return new, to_bytes(kind, written(document, new, stored))
+            return new, to_bytes(kind, merge(stored, old, new) if old and stored else encode(new))
 
         return await self._put(kind, path, content)
 
@@ -198,14 +200,23 @@ class FilesDatastore:
             raise InvalidResource(f"{kind.name}/{resource.name[:64]}", "metadata.name", problem)
         return kind, self._folder.path(kind, resource.name)
 
-    async def _put(self, kind: Kind, path: Path, content: Callable[[bytes | None, int], bytes]) -> Any_:
-        private = kind.spec is Secret
-        data = await self._swap.put(path, content, private)
-        name = cast("str", self._folder.name(kind, path.name))
+    async def _put(self, kind: Kind, path: Path, content: Callable[[bytes | None, int], Written]) -> Any_:
+        made: Any_ | None = None
+
+        def data_of(before: bytes | None, version: int) -> bytes:
+            nonlocal made
+            made, data = content(before, version)
+            return data
+
+        data = await self._swap.put(path, data_of, kind.spec is Secret)
         mark = digest(data)
-        decoded = self._decode(kind, name, data, mark)
-        if isinstance(decoded, InvalidResource):
-            raise decoded
+        if made is not None and kind.machine_written and not made.meta.deleting and not made.unknown:
+            decoded = replace(made, digest=mark)  # what a program made needs no reading back
+        else:
+            read = self._decode(kind, cast("str", self._folder.name(kind, path.name)), data, mark)
+            if isinstance(read, InvalidResource):
+                raise read
+            decoded = read
         self._decoded[str(path)] = (mark, decoded)
         return decoded
 

@@ -40,6 +40,7 @@ class Swap:
         self._folder = folder
         self._disk = Disk(sync)
         self._swept: set[Path] = set()
+        self._lock = str(folder.root / LOCK)
 
     async def put(self, path: Path, content: Content, private: bool) -> bytes:
         """Store what `content` makes of the file's present bytes; it raises Conflict to give up.
@@ -53,17 +54,17 @@ class Swap:
                 before = self._folder.read(path)
                 version = _next_version(lock.fileno())
             data = content(before, version)
-            temporary = path.parent / f"{TEMPORARY}{os.urandom(8).hex()}"  # process ids repeat across namespaces
+            temporary = f"{path.parent}/{TEMPORARY}{os.urandom(8).hex()}"  # process ids repeat across namespaces
             try:
                 with _new_file(temporary, 0o600 if private else 0o644) as file:
                     _fill(file.fileno(), data)
                     await self._disk.keep(file.fileno())
                 with await self._locked():
                     _expect(self._folder.read(path), before, path)
-                    temporary.rename(path)
+                    os.rename(temporary, path)  # noqa: PTH104 - a Path for each write is a tenth of the write
             except BaseException:
                 with suppress(OSError):
-                    temporary.unlink(missing_ok=True)
+                    os.unlink(temporary)  # noqa: PTH108
                 raise
             await self._disk.keep_names(path.parent)
         except OSError as error:
@@ -87,8 +88,11 @@ class Swap:
             raise self._folder.trouble(path, error) from error
 
     async def _locked(self) -> FileIO:
-        """The lock file, locked until it is closed. What is done until then must not await."""
-        file = FileIO(os.open(self._folder.root / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644), "r+")
+        """The lock file, locked until it is closed. What is done until then must not await.
+
+        It is opened each time: an open file would keep the store's file system from being unmounted.
+        """
+        file = FileIO(os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644), "r+")
         try:
             deadline, pause = time.monotonic() + LOCK_WAIT_S, 0.0001
             while not (ours := _lock(file)) and time.monotonic() < deadline:
@@ -125,7 +129,7 @@ def _lock(file: FileIO) -> bool:
     return True
 
 
-def _new_file(path: Path, mode: int) -> FileIO:
+def _new_file(path: str, mode: int) -> FileIO:
     """A file that no list shows and no watcher looks at."""
     return FileIO(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "w")
 

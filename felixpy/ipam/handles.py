@@ -16,8 +16,15 @@ from felixpy.model.resources import IPAMHandle, Metadata, Resource
 
 
 async def count_up(store: Datastore, handle: str, counts: Mapping[Prefix, int]) -> None:
-    """Note that `handle` is about to take so many addresses in these blocks."""
-    await _change(store, handle, {str(cidr): count for cidr, count in counts.items()})
+    """Note that `handle` is about to take so many addresses in these blocks.
+
+    Nearly every handle is new: it is made without looking for it first.
+    """
+    block = {str(cidr): count for cidr, count in counts.items()}
+    try:
+        await store.create(Resource(Metadata(handle_name(handle)), IPAMHandle(handle_id=handle, block=block)))
+    except Conflict:
+        await _change(store, handle, block)
 
 
 async def count_down(store: Datastore, handle: str, counts: Mapping[Prefix, int]) -> None:

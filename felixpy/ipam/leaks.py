@@ -99,8 +99,8 @@ def leaks(snapshot: Snapshot) -> Iterator[Leak]:
 
 
 def _names(handle: str, containers: set[str]) -> bool:
-    """Whether a handle, `<network>.<container>`, is of one of these containers; both parts may hold dots."""
-    parts = handle.split(".")
+    """Whether a handle, `<network>.<container>[@<interface>]`, is of one of these containers; both may hold dots."""
+    parts = handle.partition("@")[0].split(".")
     return any(".".join(parts[start:]) in containers for start in range(1, len(parts)))
 
 

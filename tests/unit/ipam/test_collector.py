@@ -103,10 +103,11 @@ def test_a_pod_that_comes_between_two_looks_keeps_its_address() -> None:
     run(body)
 
 
-def test_a_second_interface_is_live_while_its_container_has_an_endpoint() -> None:
+@pytest.mark.parametrize("handle", ["other.network.a.bc", "net.a.bc@net1"])
+def test_a_second_interface_is_live_while_its_container_has_an_endpoint(handle: str) -> None:
     async def body(store: MemoryDatastore, clock: Clock) -> None:
-        await take(store, "other-network.abc")
-        spec = WorkloadEndpoint(node="n1", container_id="abc")
+        await take(store, handle)
+        spec = WorkloadEndpoint(node="n1", container_id="a.bc")
         await store.create(Resource(Metadata("web", "team-a"), spec))
         assert await looks(collector(store, clock), clock, 0, GRACE_S, GRACE_S) == []
 
