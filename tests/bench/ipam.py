@@ -1,6 +1,7 @@
-"""What the allocator does on the files store: addresses per second, one after the other and as they come."""
+"""What the allocator does on the files store: addresses per second, one after the other and as pods come at once."""
 
 import asyncio
+import os
 import time
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from felixpy.ipam.blocks import Owner
 from felixpy.ipam.pools import Rules, Wish
 from felixpy.model.addresses import IPv4Network
 from felixpy.model.resources import IPAMConfig, IPPool, Metadata, Resource
-from tests.bench.table import Bench, Row, Series
+from tests.bench.table import Bench, Goal, Row, Series
 
 WAITING = 64  # pods that a node attaches at once
 RULES = Rules(
@@ -26,22 +27,25 @@ async def rules() -> Rules:
 
 
 def allocation(bench: Bench) -> Row:
-    """Addresses with block, handle and affinity on this machine's disk, each answered before it counts."""
+    """Addresses with block, handle and affinity on this machine's disk; each counts when it is answered."""
     count = 1000 if bench.quick else 10_000
     few = count // 10
-    without = tuple(
-        asyncio.run(taking(bench.scratch / f"a{i}", count, WAITING, sync=False)) for i in range(bench.rounds)
-    )
-    series = [
-        Series(f"{count} allocations, {WAITING} waiting, without fsync", "per s", without),
-        Series(f"{few} allocations, one by one, without fsync", "per s",
-               (asyncio.run(taking(bench.scratch / "b", few, 1, sync=False)),)),
-        Series(f"{few} allocations, {WAITING} waiting, fsync of files and folders", "per s",
-               (asyncio.run(taking(bench.scratch / "c", few, WAITING, sync=True)),)),
-        Series(f"{few} allocations, one by one, fsync of files and folders", "per s",
-               (asyncio.run(taking(bench.scratch / "d", few, 1, sync=True)),)),
-    ]  # fmt: skip
-    return Row("allocation", series, [])
+    series = []
+    for sync, number in ((False, count), (True, few)):
+        how = "with fsync of file and folder" if sync else "without fsync"
+        bare = files(bench.scratch / f"bare-{sync}", few, sync=sync)
+        many = asyncio.run(taking(bench.scratch / f"many-{sync}", number, WAITING, sync=sync))
+        single = asyncio.run(taking(bench.scratch / f"single-{sync}", few, 1, sync=sync))
+        series += [
+            Series(f"{few} files made and renamed, nothing else, {how}", "per s", (bare,), base=True),
+            Series(f"{number} allocations, {WAITING} waiting, {how}", "per s", (many,)),
+            Series(f"{few} allocations, one by one, {how}", "per s", (single,)),
+        ]
+    goals = [
+        Goal("allocations per second without fsync", series[1].median, 2000, at_least=True),
+        Goal("allocations per second with fsync", series[4].median, 300, at_least=True),
+    ]
+    return Row("allocation of addresses", series, goals)
 
 
 async def taking(folder: Path, count: int, waiting: int, *, sync: bool) -> float:
@@ -56,4 +60,22 @@ async def taking(folder: Path, count: int, waiting: int, *, sync: bool) -> float
 
     began = time.perf_counter()
     await asyncio.gather(*(caller() for _ in range(waiting)))
+    return count / (time.perf_counter() - began)
+
+
+def files(folder: Path, count: int, *, sync: bool) -> float:
+    """Files per second that this file system takes as the store writes them, without a store."""
+    folder.mkdir()
+    began = time.perf_counter()
+    for number in range(count):
+        descriptor = os.open(folder / ".tmp", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        os.write(descriptor, b"x" * 500)
+        if sync:
+            os.fsync(descriptor)
+        os.close(descriptor)
+        (folder / ".tmp").rename(folder / f"{number}.yaml")
+        if sync:
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            os.fsync(descriptor)
+            os.close(descriptor)
     return count / (time.perf_counter() - began)

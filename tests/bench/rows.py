@@ -12,6 +12,7 @@ ROWS = {
     "one-more": "tests.bench.routes:one_more",
     "attach": "tests.bench.attach:attach",
     "plugins": "tests.bench.plugins:compare",
+    "ipam": "tests.bench.ipam:allocation",
     "store": "tests.bench.store:store",
     "exabgp-decode": "tests.bench.exabgp:decoding",
     "exabgp-tell": "tests.bench.exabgp:telling",
