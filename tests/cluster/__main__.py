@@ -1,9 +1,11 @@
 """A cluster to play with, and its removal: `python -m tests.cluster up|down`; make cluster, make clean-cluster."""
 
 import sys
+import tempfile
 import time
+from pathlib import Path
 
-from tests.cluster import binaries, cluster
+from tests.cluster import binaries, cluster, install, tree
 from tests.cluster.cluster import Cluster, Plan
 
 NAME = "play"
@@ -16,8 +18,11 @@ def up() -> None:
     if (cluster.clusters() / NAME).exists():
         sys.exit("it is up already; make clean-cluster removes it")
     began = time.monotonic()
-    made = Cluster.new(Plan(nodes=3), NAME)
-    made.up()
+    with tempfile.TemporaryDirectory() as scratch:
+        made = Cluster.new(Plan(nodes=3, images=(tree.felixpy(Path(scratch)),)), NAME)
+        made.up()
+    if "--bare" not in sys.argv:
+        install.install(made)
     made.keep()
     print(f"up after {time.monotonic() - began:.1f} s; kubectl, inside it:", file=sys.stderr)
     print(f"  export KUBECONFIG={made.control.kubeconfig}", file=sys.stderr)

@@ -1,0 +1,46 @@
+"""Applying the manifests to a cluster as a user would: a kustomization of one's own on top of ours."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from tests.cluster import tree
+from tests.cluster.cluster import Cluster
+
+MANIFESTS = Path(__file__).parents[2] / "manifests"
+
+
+def settings(cluster: Cluster) -> dict[str, str]:
+    """What a user writes into the ConfigMap: the API server's address, and a pool for each family."""
+    pools = dict(zip(("FELIXPY_IPV4_POOL", "FELIXPY_IPV6_POOL"), cluster.plan.shape.pods, strict=False))
+    shape = cluster.plan.shape
+    return pools | {"KUBERNETES_SERVICE_HOST": shape.address, "KUBERNETES_SERVICE_PORT": str(shape.port)}
+
+
+def write(
+    cluster: Cluster, overlay: str = "mesh", image: str = tree.NAME, more: Mapping[str, str] | None = None
+) -> Path:
+    """The folder of a kustomization that takes `overlay` with this image and these settings."""
+    folder = cluster.folder / "manifests" / overlay
+    folder.mkdir(parents=True, exist_ok=True)
+    name, _, tag = tree.NAME.rpartition(":")
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "felixpy", "namespace": "felixpy"}}
+    (folder / "settings.yaml").write_text(yaml.safe_dump(config | {"data": settings(cluster) | dict(more or {})}))
+    document = {
+        "resources": [os.path.relpath(MANIFESTS / overlay, folder)],
+        "patchesStrategicMerge": ["settings.yaml"],
+        "images": [{"name": "felixpy", "newName": name, "newTag": tag}],
+    }
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(document))
+    return folder
+
+
+def install(cluster: Cluster, overlay: str = "mesh") -> None:
+    """`kubectl apply -k`; returns when both DaemonSets are rolled out and every node is Ready."""
+    control = cluster.control
+    control.kubectl("apply", "-k", str(write(cluster, overlay)))
+    for name in ("felixpy", "birdpy"):
+        control.kubectl("-n", "felixpy", "rollout", "status", f"daemonset/{name}", "--timeout=90s", timeout=100)
+    control.kubectl("wait", "node", "--all", "--for=condition=Ready", "--timeout=60s", timeout=70)
