@@ -25,6 +25,7 @@ from felixpy.guarding import forget_connections, keep_guard
 from felixpy.local import LocalEndpoints
 from felixpy.model.errors import Trouble, Unreachable, Usage
 from felixpy.node import node_address, write_addresses
+from felixpy.pools import asked_pools, first_pools
 from felixpy.surroundings import KernelSide, has_ipv6, this_machine
 
 ADDRESS_RETRY_S = 5.0  # while the datastore cannot take the address
@@ -53,6 +54,7 @@ def serve_agent(settings: Settings, parts: Sequence[Part] = ()) -> None:
     """
     if not settings.node or "/" in settings.node or settings.node.split() != [settings.node]:
         raise Usage(f"the node's name is {settings.node!r}: give --node NAME or set FELIXPY_NODE")
+    asked_pools(settings.ipv4_pool, settings.ipv6_pool)
     scope = Scope(settings.node, everyone=False)
     datastore = open_datastore(settings.datastore or None, settings.lab or None, scope)
     run_dir = Path(settings.run_dir) if settings.run_dir else paths.run_dir()
@@ -97,7 +99,7 @@ async def _work(settings: Settings, datastore: Datastore, parts: Sequence[Part],
                 tasks.create_task(agent.run(), name="the agent")
                 tasks.create_task(keep_guard(agent), name="keep the source check")
                 tasks.create_task(forget_connections(agent), name="forget connections")
-                for part in (keep_address, *parts):
+                for part in (keep_address, make_pools, *parts):
                     tasks.create_task(part(hosted), name=getattr(part, "__name__", "a part"))
         except* Trouble as group:
             raise next(leaves(group)) from group
@@ -121,6 +123,21 @@ async def keep_address(hosted: Hosted) -> None:
         except Trouble as error:  # no address now: what was written stays until there is another one
             hosted.log.warning("node address not found", reason=str(error))
         await hosted.agent.addresses_changed.wait()
+
+
+async def make_pools(hosted: Hosted) -> None:
+    """Create the first pools of a cluster when that is asked for."""
+    asked = asked_pools(hosted.settings.ipv4_pool, hosted.settings.ipv6_pool)
+    while asked:
+        try:
+            created = await first_pools(hosted.datastore, asked)
+        except Unreachable as error:
+            hosted.log.warning("pools not looked for", reason=str(error))
+            await asyncio.sleep(ADDRESS_RETRY_S)
+            continue
+        if created:
+            hosted.log.info("pools created", created=created)
+        return
 
 
 async def _write_address(hosted: Hosted) -> None:

@@ -32,9 +32,12 @@ def up() -> None:
 def down() -> None:
     """Remove it, and what tests that were killed have left."""
     folder = cluster.clusters() / NAME
-    for one in [*cluster.left_over(), *([cluster.existing(folder)] if folder.exists() else [])]:
+    found = {one.fabric.name: one for one in cluster.left_over()}
+    if folder.exists():
+        found[NAME] = cluster.existing(folder)
+    for name, one in found.items():
         one.down()
-        print(f"cluster {one.fabric.name} is gone", file=sys.stderr)
+        print(f"cluster {name} is gone", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,10 @@ PLACE = "/opt/felixpy"
 SKIPPED = {"test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip", "lib2to3", "distutils", "pydoc_data",
            "dist-packages", "site-packages", "__pycache__"}  # fmt: skip
 UNUSED = re.compile(r"(_tkinter|_sqlite3|_curses\w*|_dbm|_gdbm|nis|readline|_test\w*|xx\w*)\.")  # and their libraries
+USERS = {
+    "passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n",
+    "group": "root:x:0:\nnogroup:x:65534:\n",
+}
 PROGRAMS = ("ip", "nft")
 LOADED = """
 import contextlib, importlib, sys
@@ -45,6 +49,9 @@ def felixpy(scratch: Path) -> Image:
         script.write_text(SCRIPT.format(python=python, name=name))
         script.chmod(0o755)
         files[f"/usr/local/bin/{name}"] = script
+    for name, text in USERS.items():
+        (scratch / name).write_text(text)
+        files[f"/etc/{name}"] = scratch / name
     files[f"{PLACE}/felixpy/cni/felixpy-cni"] = _plugin(scratch)
     for name in PROGRAMS:
         if found := shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin"):
