@@ -25,7 +25,7 @@ USERS = {
     "passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n",
     "group": "root:x:0:\nnogroup:x:65534:\n",
 }
-PROGRAMS = ("ip", "nft")
+PROGRAMS = {"ip": "/usr/sbin", "nft": "/usr/sbin", "true": "/bin"}  # ExaBGP's configuration wants a program: true
 LOADED = """
 import contextlib, importlib, sys
 for name in ("msgspec", "yaml", *sys.argv[1:]):
@@ -53,9 +53,9 @@ def felixpy(scratch: Path) -> Image:
         (scratch / name).write_text(text)
         files[f"/etc/{name}"] = scratch / name
     files[f"{PLACE}/felixpy/cni/felixpy-cni"] = _plugin(scratch)
-    for name in PROGRAMS:
+    for name, place in PROGRAMS.items():
         if found := shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin"):
-            files[f"/usr/sbin/{name}"] = Path(found).resolve()
+            files[f"{place}/{name}"] = Path(found).resolve()
     objects = dict(_shared_objects(files))
     links = {alias: name for alias, name in objects.items() if alias != name}
     files |= {name: Path(name) for name in objects.values()}
@@ -109,7 +109,7 @@ def _shared_objects(files: dict[str, Path]) -> Iterator[tuple[str, str]]:
     mapped = subprocess.run(
         [sys.executable, "-c", LOADED, *modules], capture_output=True, text=True, timeout=60, check=True
     ).stdout
-    programs = [str(path) for path in files.values() if path.parent.name == "sbin"]
+    programs = [str(path) for path in files.values() if path.parent.name in ("sbin", "bin")]
     listed = subprocess.run(["ldd", *programs], capture_output=True, text=True, timeout=60, check=True).stdout
     for name in re.findall(r"(/\S+\.so\S*)$", mapped, re.MULTILINE) + re.findall(r"(/\S+) \(0x", listed):
         file = str(Path(name).resolve())
