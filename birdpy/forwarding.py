@@ -5,7 +5,7 @@ They stay wanted, as they are, until the RIB wants their key differently or ever
 its End-of-RIB came, its time is over, or it is no peer any more. No peer waits for another one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from birdpy.saved import Given
 from felixpy.model.addresses import Address, Prefix
@@ -26,7 +26,7 @@ class Forwarding:
         self._holes: set[RouteKey] = set()  # the blackholes that are wanted
         self._givers: dict[RouteKey, set[Address]] = {}  # whom each of `found` waits for
         self._over: dict[Device, set[RouteKey]] = {}  # may name keys that have left the device
-        self._keys: dict[Prefix, set[RouteKey]] = {}  # what the RIB wants now
+        self._keys: dict[Prefix, RouteKey] = {}  # what the RIB wants now
 
     def adopt(self, rows: Routes) -> None:
         """Want what the kernel holds of ours at the start, until somebody has spoken."""
@@ -55,23 +55,19 @@ class Forwarding:
         free = [key for key, waits in self._givers.items() if not waits]
         for key in free:
             del self._givers[key], self.found[key]
-            if key not in self._keys.get(key.prefix, ()):
+            if key != self._keys.get(key.prefix):
                 self.settler.drop(key)
         return {key.prefix for key in free}
 
-    def want(self, prefix: Prefix, routes: Iterable[Route]) -> None:
-        """All that the RIB wants of one prefix, now."""
-        wanted = {route.key: route for route in routes}
-        for key, route in wanted.items():
-            if not self._narrows(key, route):
+    def want(self, prefix: Prefix, route: Route | None) -> None:
+        """What the RIB wants of one prefix, now."""
+        before = self._keys.pop(prefix, None)
+        if route is not None:
+            self._keys[prefix] = route.key
+            if not self.found or not self._narrows(route.key, route):
                 self._put(route)
-        for key in self._keys.get(prefix, set()) - wanted.keys():
-            if key not in self.found:
-                self.settler.drop(key)
-        if wanted:
-            self._keys[prefix] = set(wanted)
-        else:
-            self._keys.pop(prefix, None)
+        if before is not None and (route is None or route.key != before) and before not in self.found:
+            self.settler.drop(before)
 
     def over(self, device: Device) -> frozenset[RouteKey]:
         """The routes that are wanted, or were found, to leave by `device`."""

@@ -5,7 +5,7 @@ addresses and blocks), and a change of the kernel's other routes, on which next 
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
 from birdpy import peers
@@ -40,7 +40,7 @@ UNADDRESSED = Overflow | Acked | Shutdown  # events that are about no peer
 class Heard:
     """What a burst of events led to. Prefixes are those whose choice or way changed."""
 
-    changed: set[Prefix] = field(default_factory=set)
+    changed: Set[Prefix] = frozenset()
     up: set[Address] = field(default_factory=set)  # these peers know nothing of us yet
     down: set[Address] = field(default_factory=set)
     spoken: set[Address] = field(default_factory=set)  # nothing more is to come of what they had before
@@ -130,9 +130,9 @@ class Learning:
         for peer in self.peers.values():
             peers.keep_for(peer, now, peer.session.graceful_restart_s)
 
-    def judge_by(self, around: Surroundings, only: frozenset[str] | None = None) -> set[Prefix]:
+    def judge_by(self, around: Surroundings, only: frozenset[str] | None = None) -> Set[Prefix]:
         """Policy is this from now on: everything received (of the sessions named) is judged anew."""
-        touched: Touched = set()
+        touched = set[Prefix]()
         for peer in self.peers.values():
             session = peer.session
             self._judges[session.name] = judgement(session, around)
@@ -140,25 +140,25 @@ class Learning:
                 touched |= self.rib.judge_again(session.name, self._judges[session.name])
         return self.selection.update(touched)
 
-    def originate(self, paths: Mapping[Prefix, Path]) -> set[Prefix]:
+    def originate(self, paths: Mapping[Prefix, Path]) -> Set[Prefix]:
         """These are our own paths, all of them."""
         return self.selection.update(self.rib.replace_local(paths))
 
-    def on(self, ground: Ground) -> set[Prefix]:
+    def on(self, ground: Ground) -> Set[Prefix]:
         """The kernel's other routes changed."""
         return self.selection.on(ground)
 
     def hear(self, events: Iterable[Event], now: float) -> Heard:
         """Take in a burst of events, in their order."""
-        heard, touched = Heard(), set[Prefix]()
+        heard, touched = Heard(), dict[Prefix, None]()
         for event in events:
             if isinstance(event, Overflow):
-                touched |= self._overflow(heard, now)
+                touched |= dict.fromkeys(self._overflow(heard, now))
             if isinstance(event, UNADDRESSED):
                 continue
             peer = self.peers.get(event.peer)
             if peer is not None:
-                touched |= self._one(event, peer, heard, now)
+                touched |= dict.fromkeys(self._one(event, peer, heard, now))
         heard.changed = self.selection.update(touched)
         return heard
 
@@ -202,7 +202,7 @@ class Learning:
         return applied.touched
 
     def _up(self, event: Up, peer: Peer, heard: Heard, now: float) -> Touched:
-        touched: Touched = set()
+        touched = set[Prefix]()
         if peer.up:  # a `down` that we did not see: the bridge dropped it
             touched |= self._down(Down(peer.session.address, ""), peer, heard, now)
         peer.local = event.local
@@ -228,7 +228,7 @@ class Learning:
 
     def _overflow(self, heard: Heard, now: float) -> Touched:
         """Updates were dropped: what every peer said is in doubt until it has said it again."""
-        touched: Touched = set()
+        touched = set[Prefix]()
         for address, peer in self.peers.items():
             if peer.up:
                 peers.keep_for(peer, now, peers.PATIENCE_S)
@@ -248,13 +248,11 @@ class Learning:
         heard.changed = self.selection.update(touched)
         return heard
 
-    def given(self) -> dict[Prefix, frozenset[Address]]:
-        """Which peers gave each prefix that is in use."""
-        return {
-            prefix: frozenset(path.peer for path in choice.multipath if path.peer is not None)
-            for prefix, choice in self.selection.choices.items()
-            if choice.best.source == "bgp"
-        }
+    def givers(self, prefix: Prefix) -> frozenset[Address]:
+        """Which peers gave what is in use for `prefix`; none when it is our own or nothing is."""
+        choice = self.selection.choice(prefix)
+        shared = choice.multipath if choice is not None else ()
+        return frozenset(path.peer for path in shared if path.peer is not None)
 
 
 def notified(event: Notified) -> str:

@@ -36,13 +36,14 @@ from felixpy.datastore.follow import follow
 from felixpy.datastore.source import Datastore
 from felixpy.kernel.counters import forwarded, read_counters
 from felixpy.kernel.routes import KernelRoutes
-from felixpy.model.addresses import Address, Prefix, contains
+from felixpy.model.addresses import Address, contains
 from felixpy.model.errors import Unreachable
 from felixpy.model.routes import Route, RouteKey
 from felixpy.model.snapshot import Snapshot
 
 BURST = 500  # events taken in before the loop turns
 SAVE_EVERY_S = 1.0
+SAVE_AT_ONCE, SAVE_WITHIN_S = 200, 5.0  # more prefixes than this are written when no more come, but not later
 TRY_AGAIN_S = 1.0  # while kernel, ExaBGP or the run folder do not do what they should
 END_MARGIN_S = 10.0  # the End-of-RIB is never later than this before the restart time ends
 
@@ -275,17 +276,20 @@ class Router:
 
     async def _save(self) -> None:
         await self._begun.wait()
-        before: dict[Prefix, frozenset[Address]] | None = None
+        book, learning = saved.Book(self.parts.saved_at, self.parts.node), self.state.learning
 
         async def one_pass() -> None:
-            saved.save(self.parts.saved_at, self.parts.node, given)
+            changed, self.state.unsaved = self.state.unsaved, {}
+            await book.note(changed, learning.givers, learning.selection.choices)
 
         while True:
             await self.state.save_due.wait()
-            given = self.state.learning.given()
-            if given != before and self._released and self.state.stage not in AWAY:  # cleanup needs to know them
+            latest, before = self.now() + SAVE_WITHIN_S, 0
+            while before != len(self.state.unsaved) > SAVE_AT_ONCE and self.now() < latest:  # a burst goes first
+                before = len(self.state.unsaved)
+                await asyncio.sleep(SAVE_EVERY_S)
+            if self._released and self.state.stage not in AWAY:  # cleanup needs to know them
                 await self._patiently("saved state", one_pass)
-                before = given
             await asyncio.sleep(SAVE_EVERY_S)
 
     async def _patiently(self, what: str, work: Callable[[], Awaitable[None]]) -> bool:

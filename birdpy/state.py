@@ -6,7 +6,7 @@ kernel ------ look ---+   touched prefixes   +-- telling (peers) ----- answered 
                                                                                       removed only when withdrawn
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 
 from birdpy import peers
@@ -44,6 +44,7 @@ class State:
         self.left_out: Mapping[str, str] = {}  # sessions that ExaBGP does not get, with the reason
         self.kernel_due, self.peers_due, self.sessions_due = Due(), Due(), Due()
         self.clock_due, self.save_due, self.nearby_due = Due(), Due(), Due()
+        self.unsaved: dict[Prefix, None] = {}  # whose givers may be others than those written down
         self.stage = Stage.SERVING
         self._api_servers = api_servers
         self._relied_on: frozenset[Prefix] = frozenset()  # `programmed` as the peers know it
@@ -157,7 +158,7 @@ class State:
         for address in heard.closing:
             self.telling.hush(address)
         for address in heard.spoken:
-            heard.changed |= self.forwarding.spoken(address)
+            heard.changed = heard.changed | self.forwarding.spoken(address)
         self.touch(heard.changed)
         for address in heard.up | heard.back:
             self.telling.greet(
@@ -176,21 +177,23 @@ class State:
         if not todo or self.orders is None:
             return
         for prefix in todo:
-            self.forwarding.want(prefix, self._routes(prefix))
+            self.forwarding.want(prefix, self._route(prefix))
         self.tell(todo)
+        self.unsaved.update(dict.fromkeys(todo))
         self.kernel_due.mark()
         self.save_due.mark()
 
     def tell(self, prefixes: Iterable[Prefix]) -> None:
         """Work out anew what the peers should hear of these prefixes."""
-        wanted: dict[Prefix, dict[AdvertisementKey, Advertisement]] = {prefix: {} for prefix in prefixes}
-        if not wanted:
-            return
-        for key, advertisement in self._advertisements(wanted, self.up).items():
-            wanted[key.prefix][key] = advertisement
-        for prefix, rows in wanted.items():
-            self.telling.want(prefix, rows)
-        self.peers_due.mark()
+        todo = list(prefixes)
+        wanted: dict[Prefix, dict[AdvertisementKey, Advertisement]] = {}
+        for key, advertisement in self._advertisements(todo, self.up).items():
+            wanted.setdefault(key.prefix, {})[key] = advertisement
+        concerned = [prefix for prefix in todo if prefix in wanted or self.telling.knows(prefix)]
+        for prefix in concerned:
+            self.telling.want(prefix, wanted.get(prefix, {}))
+        if concerned:
+            self.peers_due.mark()
 
     def settled(self) -> None:
         """The kernel was settled: blackholes that are there now may be announced, those that went may not."""
@@ -204,7 +207,7 @@ class State:
             self.touch(gone)
         self._let_go(lambda peer: self.telling.hushed(peer.session.address))
 
-    def _judge(self, sessions: frozenset[str] = frozenset()) -> set[Prefix]:
+    def _judge(self, sessions: frozenset[str] = frozenset()) -> Set[Prefix]:
         """Judge anew all that was received, if policy changed, else what came over these sessions."""
         orders = self.orders
         if orders is None:
@@ -218,7 +221,7 @@ class State:
         around = import_policy(orders.speaker, orders.export.filters, here, orders.own)
         return self.learning.judge_by(around, sessions if same else None)
 
-    def _fix(self) -> set[Prefix]:
+    def _fix(self) -> Set[Prefix]:
         """Work out the fixed routes; the prefixes where they changed."""
         orders = self.orders
         if orders is None:
@@ -227,18 +230,19 @@ class State:
         self.fixed = reachable_by(orders.speaker, self.learning.selection.way, orders.fib) | orders.blackholes
         return {key.prefix for key in before.keys() | self.fixed if before.get(key) != self.fixed.get(key)}
 
-    def _routes(self, prefix: Prefix) -> list[Route]:
+    def _route(self, prefix: Prefix) -> Route | None:
+        """What the kernel should have of one prefix."""
         assert self.orders is not None
         key = self.orders.fib.key(prefix)
         fixed = self.fixed.get(key)
         if fixed is not None:
-            return [fixed]
+            return fixed
         before = self.forwarding.settler.desired.get(key)
         if before is not None and before.kind is RouteKind.BLACKHOLE and self.telling.told(prefix):
-            return [before]  # somebody may still send packets for it: it goes once the withdrawal was answered
+            return before  # somebody may still send packets for it: it goes once the withdrawal was answered
         choice = self.learning.selection.choice(prefix)
-        route = learned_route(choice, self.learning.selection.way, self.orders.fib) if choice else ""
-        return [route] if isinstance(route, Route) else []
+        route = learned_route(choice, self.learning.selection.way, self.orders.fib, key) if choice else None
+        return route if isinstance(route, Route) else None
 
     def _advertisements(
         self, prefixes: Iterable[Prefix], sessions: Sequence[Session]

@@ -27,6 +27,10 @@ class Telling:
         self._by_prefix: dict[Prefix, set[AdvertisementKey]] = {}
         self._by_peer: dict[Address, set[AdvertisementKey]] = {}
 
+    def knows(self, prefix: Prefix) -> bool:
+        """Whether anything is wanted of `prefix` now, towards any peer."""
+        return prefix in self._by_prefix
+
     def want(self, prefix: Prefix, wanted: Advertisements) -> None:
         """All that should be said about one prefix, to every peer that is up."""
         before = self._by_prefix.get(prefix, set())

@@ -14,7 +14,7 @@ from birdpy.rib.next_hops import Resolution, Resolved, merged
 from birdpy.rib.path import Path
 from birdpy.rib.prefixes import PrefixMap
 from felixpy.model.addresses import Address, Prefix, host_prefix
-from felixpy.model.routes import BGP_METRIC, MAIN_TABLE, Origin, Route, RouteKey, RouteKind
+from felixpy.model.routes import BGP_METRIC, MAIN_TABLE, Hop, Origin, Route, RouteKey, RouteKind
 
 SERVICE = "service route: announced only, never installed"
 OURS = "our own: its blackhole or its pods' routes stand for it"
@@ -35,20 +35,31 @@ class FibRules:
         return RouteKey(prefix, self.table, self.metric)
 
 
-def learned_route(choice: Choice, way: Way, rules: FibRules) -> Route | str:
-    """The one route for what was chosen: plain gateways, several when paths share the load; or why there is none."""
+def learned_route(choice: Choice, way: Way, rules: FibRules, key: RouteKey | None = None) -> Route | str:
+    """The one route for what was chosen: plain gateways, several when paths share the load; or why there is none.
+
+    `key` is the kernel's key for the prefix, when the caller has it already.
+    """
     best = choice.best
     if best.source != "bgp":
         return OURS
     if len(rules.services) and rules.services.longest(best.prefix) is not None:
         return SERVICE
-    answers = [way(path) for path in choice.multipath]
+    hops = _hops([way(path) for path in choice.multipath])
+    if isinstance(hops, str):
+        return hops
+    origin = Origin("peer", best.session, best.peer, best.attributes.as_path, choice.because, best.since)
+    return Route(key or rules.key(best.prefix), RouteKind.LEARNED, hops=hops, origin=origin)
+
+
+def _hops(answers: list[Resolution]) -> tuple[Hop, ...] | str:
+    """The gateways of all that is resolved, or why nothing is; of one next hop the very tuple that others share."""
     found = [answer for answer in answers if isinstance(answer, Resolved)]
+    if len(found) == 1:
+        return found[0].hops
     if not found:
         return next((answer.reason for answer in answers if not isinstance(answer, Resolved)), "no next hop")
-    hops = found[0].hops if len(found) == 1 else merged(hop for answer in found for hop in answer.hops)
-    origin = Origin("peer", best.session, best.peer, best.attributes.as_path, choice.because, best.since)
-    return Route(rules.key(best.prefix), RouteKind.LEARNED, hops=hops, origin=origin)
+    return merged(hop for answer in found for hop in answer.hops)
 
 
 def blackholes(blocks: Blocks, rules: FibRules) -> dict[RouteKey, Route]:

@@ -9,7 +9,7 @@ Any line gives events or `Undecodable`, nothing else. Faults that ExaBGP lets th
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from ipaddress import IPv4Address, ip_address
+from ipaddress import IPv4Address
 
 import msgspec
 from msgspec.structs import replace
@@ -31,7 +31,7 @@ from birdpy.rib.events import (
     Update,
 )
 from birdpy.rib.path import Attributes, OriginCode
-from felixpy.model.addresses import Address, Asn, Family, routed_prefix
+from felixpy.model.addresses import Address, Asn, Family, routed_address, routed_prefix
 from felixpy.model.errors import Trouble
 
 NO_NEXT_HOP = "no next hop"
@@ -53,7 +53,7 @@ class Undecodable(Trouble):
 
 _line = msgspec.json.Decoder(lines.Line).decode
 _attribute = msgspec.json.Decoder(lines.Attribute).decode
-_address = lru_cache(maxsize=4096)(ip_address)
+_address = lru_cache(maxsize=4096)(routed_address)
 
 
 def decode(line: bytes) -> list[Event]:

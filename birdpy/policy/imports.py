@@ -63,20 +63,17 @@ def judgement(session: Session, around: Surroundings, interface: str = "") -> Ca
 
     `interface` is what a rule's glob is compared with; a path just received has none yet.
     """
-    seen: dict[tuple[int, Address | None], tuple[Attributes, str, str]] = {}
+    last: Path | None = None  # whose attributes and next hop `reason` and `detail` are about
+    reason = detail = ""
 
     def decide(path: Path) -> Verdict:
+        nonlocal last, reason, detail
         if family(path.prefix) not in session.families:
             return Rejected(path, WRONG_FAMILY)
-        key = (id(path.attributes), path.next_hop)  # the entry holds the attributes, so the id stays theirs
-        shared = seen.get(key)
-        if shared is None:
-            if len(seen) > 64:
-                seen.clear()
-            shared = seen[key] = (path.attributes, *_shared_fault(path, session, around))
-        if shared[1]:
-            return Rejected(path, shared[1], shared[2])
-        return _filtered(path, session, around, interface)
+        if last is None or path.attributes is not last.attributes or path.next_hop is not last.next_hop:
+            reason, detail = _shared_fault(path, session, around)
+            last = path
+        return Rejected(path, reason, detail) if reason else _filtered(path, session, around, interface)
 
     return decide
 

@@ -8,7 +8,7 @@ A next hop that the kernel's own routes settle is resolved once for all prefixes
 for each prefix that uses them, and it is known which routes they would lean on.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from birdpy.rib.best_path import Candidate, Choice, Preferences, best_path, reachable
@@ -68,15 +68,16 @@ class Selection:
         for of_each in self._soft.values():
             yield from of_each.values()
 
-    def update(self, touched: Iterable[Prefix]) -> set[Prefix]:
-        """Choose anew for `touched` and for what leans on them; the prefixes whose choice or way changed."""
-        todo = set(touched)
-        known = [(prefix, self._rib.candidates(prefix)) for prefix in todo]
-        for prefix, paths in known:
+    def update(self, touched: Iterable[Prefix]) -> Set[Prefix]:
+        """Choose anew for `touched` and what leans on them; the prefixes whose choice or way changed, in order."""
+        known = {prefix: self._rib.candidates(prefix) for prefix in touched}
+        for prefix, paths in known.items():
             self._watch(prefix, paths)
-        changed = {prefix for prefix, paths in known if self._choose(prefix, paths)}
-        leaning = self._leaning_on(todo)
-        return changed | {prefix for prefix in leaning if self._choose(prefix, self._rib.candidates(prefix))}
+        changed = dict.fromkeys(prefix for prefix, paths in known.items() if self._choose(prefix, paths))
+        for prefix in self._leaning_on(known.keys()):
+            if self._choose(prefix, self._rib.candidates(prefix)):
+                changed[prefix] = None
+        return changed.keys()
 
     def on(self, ground: Ground) -> set[Prefix]:
         """The kernel's other routes, a link or a neighbour changed; the prefixes whose choice or way changed."""
@@ -191,10 +192,10 @@ class Selection:
                 if not left:
                     del self._covers[cover]
 
-    def _leaning_on(self, prefixes: set[Prefix]) -> set[Prefix]:
+    def _leaning_on(self, prefixes: Set[Prefix]) -> set[Prefix]:
         """Every other prefix with a path that may lean on one of `prefixes`, at any distance."""
         found: set[Prefix] = set()
-        frontier = prefixes
+        frontier: Set[Prefix] = prefixes
         for _ in range(MAX_DEPTH + 1):
             if not self._covers or not frontier:
                 break

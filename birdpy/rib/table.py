@@ -3,7 +3,7 @@
 Prefixes that changed are the answer of every method, so that one more UPDATE costs its own work and not the table's.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -15,7 +15,7 @@ from birdpy.rib.verdict import Accepted, Verdict
 from felixpy.model.addresses import Address, Family, Prefix, family, host_prefix
 
 Judge = Callable[[Path], Verdict]
-Touched = set[Prefix]
+Touched = Set[Prefix]  # in an UPDATE's order: what was made together lies together, and is walked in half the time
 LOCAL = ""  # the session name of our own paths
 
 
@@ -97,7 +97,8 @@ class Rib:
     def apply(self, update: Update, sender: Sender, judge: Judge) -> Applied:
         """Take in one UPDATE. Withdrawals first: a prefix in both lists is reachable (RFC 4271 §4.3)."""
         session = sender.session
-        touched = {gone.prefix for gone in update.withdrawn if self._drop(gone.prefix, (session.name, gone.path_id))}
+        dropped = (gone.prefix for gone in update.withdrawn if self._drop(gone.prefix, (session.name, gone.path_id)))
+        touched: dict[Prefix, None] = dict.fromkeys(dropped)
         count = self._counts.setdefault(session.name, Count())
         surplus = 0
         for reach in update.announced:
@@ -110,8 +111,8 @@ class Rib:
             if before is not None and self._unchanged(before, reach, update.attributes, sender):
                 continue
             self._place(judge(_path(reach, update.attributes, sender)), held, before, new=not mine)
-            touched.add(reach.prefix)
-        return Applied(touched, surplus)
+            touched[reach.prefix] = None
+        return Applied(touched.keys(), surplus)
 
     def _unchanged(self, before: Verdict, reach: Reach, attributes: Attributes, sender: Sender) -> bool:
         """Whether this was said already; either way it is not stale any more."""
@@ -165,7 +166,7 @@ class Rib:
         kept = set(keep)
         before = self._stale.pop(session, set())
         twice = set() if ours else before
-        touched: Touched = set()
+        touched: set[Prefix] = set()
         marked: set[tuple[Prefix, int]] = set()
         for received in self._received(session):
             prefix, path_id = received.prefix, received.path_id
@@ -187,7 +188,7 @@ class Rib:
             self._counts[after] = self._counts.pop(before)
         if before in self._stale:
             self._stale[after] = self._stale.pop(before)
-        return set(touched)
+        return touched
 
     def sweep(self, session: str, families: Iterable[Family] = (4, 6)) -> Touched:
         """End-of-RIB, or its timer: drop what the restarted peer did not tell us again."""
@@ -201,7 +202,7 @@ class Rib:
 
     def judge_again(self, session: str, judge: Judge, prefixes: Iterable[Prefix] | None = None) -> Touched:
         """Policy changed: judge what was received anew, without asking the peer (soft reconfiguration)."""
-        touched: Touched = set()
+        touched: set[Prefix] = set()
         for prefix in self.prefixes(session) if prefixes is None else prefixes:
             for before in self.held(prefix):
                 if before.received.session == session:

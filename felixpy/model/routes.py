@@ -45,8 +45,7 @@ class Hop:
     onlink: bool = False  # RTNH_F_ONLINK: believe that `via` is on `device` although no route says so
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True, gc=False):
     """Where a route comes from: provenance, carried from the source to the command line."""
 
     kind: str  # "pod" | "block" | "peer" | "reachable-by"

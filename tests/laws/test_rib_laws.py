@@ -1,5 +1,6 @@
 """Laws of the table and of choosing: order does not matter, every choice is explained, piecewise equals whole."""
 
+from collections.abc import Set
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -105,7 +106,7 @@ steps = st.lists(
 )  # fmt: skip
 
 
-def carry_out(kind: str, over: Session, what: Any, rib: Rib, selection: Selection) -> set[Prefix]:
+def carry_out(kind: str, over: Session, what: Any, rib: Rib, selection: Selection) -> Set[Prefix]:
     match kind, what:
         case "update", (told, gone, hop, attributes):
             reaches = tuple(Reach(prefix, hop) for prefix in told)
@@ -131,7 +132,7 @@ def state(selection: Selection) -> State:
     return {prefix: (choice, hops[prefix]) for prefix, choice in selection.choices.items()}
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(steps)
 def test_piece_by_piece_is_the_same_as_all_anew(history: list[tuple[str, Session, Any]]) -> None:
     rib = Rib()

@@ -66,7 +66,7 @@ def test_nothing_found_goes_before_it_is_known_who_the_peers_are() -> None:
 def test_a_found_route_that_is_wanted_again_is_not_touched() -> None:
     forwarding, table = started(learned(BLOCK, A))
     forwarding.wait_for({}, frozenset({A}))
-    forwarding.want(BLOCK, [learned(BLOCK, A)])
+    forwarding.want(BLOCK, learned(BLOCK, A))
     forwarding.spoken(A)
     outcome = asyncio.run(forwarding.settle(1.0, may_erase=True))
     assert not outcome.plan
@@ -77,12 +77,12 @@ def test_a_found_multipath_route_is_not_narrowed_while_one_giver_has_not_spoken(
     both = learned(BLOCK, A, B)
     forwarding, table = started(both)
     forwarding.wait_for({BLOCK: frozenset({A, B})}, frozenset({A, B}))
-    forwarding.want(BLOCK, [learned(BLOCK, A)])
+    forwarding.want(BLOCK, learned(BLOCK, A))
     settle(forwarding)
     assert table.rows[both.key] == both
     forwarding.spoken(A)
     assert forwarding.spoken(B) == {BLOCK}  # the caller wants it anew
-    forwarding.want(BLOCK, [learned(BLOCK, A)])
+    forwarding.want(BLOCK, learned(BLOCK, A))
     settle(forwarding)
     assert table.rows[both.key] == learned(BLOCK, A)
 
@@ -97,12 +97,12 @@ class Forgetful(MemoryTable[RouteKey, Route]):
 
 def test_a_blackhole_counts_only_when_it_was_read_back() -> None:
     forwarding = Forwarding(MemoryTable(), resync_s=90)
-    forwarding.want(OTHER, [blackhole(OTHER)])
+    forwarding.want(OTHER, blackhole(OTHER))
     settle(forwarding)
     assert forwarding.blackholes == {RouteKey(OTHER, metric=1024)}
 
     forgetful = Forwarding(Forgetful(), resync_s=90)
-    forgetful.want(OTHER, [blackhole(OTHER)])
+    forgetful.want(OTHER, blackhole(OTHER))
     settle(forgetful)
     assert forgetful.blackholes == set()
 
@@ -110,7 +110,7 @@ def test_a_blackhole_counts_only_when_it_was_read_back() -> None:
 def test_the_routes_over_a_device_are_known() -> None:
     forwarding, _ = started(learned(BLOCK, A))
     assert forwarding.over(ETH1) == {RouteKey(BLOCK, metric=1024)}
-    forwarding.want(BLOCK, [blackhole(BLOCK)])
+    forwarding.want(BLOCK, blackhole(BLOCK))
     assert forwarding.over(ETH1) == set()
 
 
