@@ -12,7 +12,7 @@ from dataclasses import replace
 from birdpy import peers
 from birdpy.desired.advertisements import advertisements
 from birdpy.desired.fib import learned_route, reachable_by
-from birdpy.due import Due
+from birdpy.due import Due, Pace
 from birdpy.forwarding import Forwarding
 from birdpy.learning import Heard, Learning
 from birdpy.orders import Orders
@@ -29,6 +29,7 @@ from felixpy.model.addresses import Address, Prefix
 from felixpy.model.routes import Route, RouteKey, RouteKind
 from felixpy.reconcile.table import Outcome
 
+ROUND_S = 0.01  # between rounds of writing while a stream of changes comes in
 DRAINED = "drained; birdpy drain --undo brings it back"
 
 
@@ -42,8 +43,8 @@ class State:
         self.orders: Orders | None = None
         self.fixed: dict[RouteKey, Route] = {}  # blackholes and reachableBy: they win over what was learned
         self.left_out: Mapping[str, str] = {}  # sessions that ExaBGP does not get, with the reason
-        self.kernel_due, self.peers_due, self.sessions_due = Due(), Due(), Due()
-        self.clock_due, self.save_due, self.nearby_due = Due(), Due(), Due()
+        self.kernel_due, self.peers_due = Due(Pace(ROUND_S)), Due(Pace(ROUND_S))
+        self.sessions_due, self.clock_due, self.save_due, self.nearby_due = Due(), Due(), Due(), Due()
         self.unsaved: dict[Prefix, None] = {}  # whose givers may be others than those written down
         self.stage = Stage.SERVING
         self._api_servers = api_servers

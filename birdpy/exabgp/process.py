@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from birdpy.due import Pace
 from birdpy.exabgp import bridge
 from birdpy.exabgp.commands import Commands
 from birdpy.exabgp.rights import made_for, obstacle, usable_uid
@@ -25,6 +26,7 @@ from felixpy.model.addresses import Address
 from felixpy.model.errors import Trouble
 
 READ_BYTES = 1 << 18
+READ_EVERY_S = 0.005  # while a stream of lines comes: one at a time, each would cost a round of everything
 SAID_BYTES = 300  # of one line of ExaBGP's log
 FILE_NAME = "exabgp.conf"  # in the folder; exabgp/patches reads it under the same name
 LAUNCHER = Path(__file__).with_name("launch.py").resolve()
@@ -101,6 +103,7 @@ class Process:
         self.commands = Commands(self._write, self.end)
         self.ended = False
         self.said: deque[str] = deque(maxlen=5)  # the end of its log
+        self._pace = Pace(READ_EVERY_S)
         self._waiting = 0  # bytes in `lines`
         self._rest = b""
         self._more = asyncio.Event()
@@ -110,7 +113,7 @@ class Process:
         assert self._popen.stderr is not None
         os.set_blocking(self._popen.stderr.fileno(), False)
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(ours, self._readable)
+        self._listen()
         self._loop.add_reader(self._popen.stderr, self._said)
 
     def go(self, folder: Path, bind: Sequence[Address], port: int) -> None:
@@ -150,6 +153,10 @@ class Process:
         self.commands.end()
         self._more.set()
 
+    def _listen(self) -> None:
+        if not self.ended:
+            self._loop.add_reader(self._socket, self._readable)
+
     def _readable(self) -> None:
         try:
             data = self._socket.recv(READ_BYTES)
@@ -160,6 +167,9 @@ class Process:
         if not data:
             self.end()
             return
+        if delay := self._pace.delay(self._loop.time()):
+            self._loop.remove_reader(self._socket)
+            self._loop.call_later(delay, self._listen)
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             if line.startswith((b"{", bridge.OVERFLOW)):
