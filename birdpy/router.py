@@ -20,6 +20,7 @@ from birdpy.forwarding import Forwarding
 from birdpy.inquiry import Inquiry
 from birdpy.leaving import Leaving, Outside
 from birdpy.nearby import Nearby
+from birdpy.notes import Notes
 from birdpy.orders import KINDS, orders
 from birdpy.peers import next_deadline
 from birdpy.policy.changes import speaker_change
@@ -43,7 +44,6 @@ from felixpy.model.snapshot import Snapshot
 
 BURST = 500  # events taken in before the loop turns
 SAVE_EVERY_S = 1.0
-SAVE_AT_ONCE, SAVE_WITHIN_S = 200, 5.0  # more prefixes than this are written when no more come, but not later
 TRY_AGAIN_S = 1.0  # while kernel, ExaBGP or the run folder do not do what they should
 END_MARGIN_S = 10.0  # the End-of-RIB is never later than this before the restart time ends
 
@@ -276,20 +276,11 @@ class Router:
 
     async def _save(self) -> None:
         await self._begun.wait()
-        book, learning = saved.Book(self.parts.saved_at, self.parts.node), self.state.learning
-
-        async def one_pass() -> None:
-            changed, self.state.unsaved = self.state.unsaved, {}
-            await book.note(changed, learning.givers, learning.selection.choices)
-
+        notes = Notes(self.state, saved.Book(self.parts.saved_at, self.parts.node))
         while True:
-            await self.state.save_due.wait()
-            latest, before = self.now() + SAVE_WITHIN_S, 0
-            while before != len(self.state.unsaved) > SAVE_AT_ONCE and self.now() < latest:  # a burst goes first
-                before = len(self.state.unsaved)
-                await asyncio.sleep(SAVE_EVERY_S)
+            await notes.due()
             if self._released and self.state.stage not in AWAY:  # cleanup needs to know them
-                await self._patiently("saved state", one_pass)
+                await self._patiently("saved state", notes.write)
             await asyncio.sleep(SAVE_EVERY_S)
 
     async def _patiently(self, what: str, work: Callable[[], Awaitable[None]]) -> bool:
