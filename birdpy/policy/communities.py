@@ -42,3 +42,6 @@ def with_community(attributes: Attributes, value: Community | LargeCommunity) ->
 def text_of(value: Community | LargeCommunity) -> str:
     """`65000:10`."""
     return ":".join(str(part) for part in value)
+
+
+__all__ = ["carries", "parse_community", "text_of", "with_community"]

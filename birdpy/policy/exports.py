@@ -202,3 +202,6 @@ def _inward(path: Path, session: Session, rules: ExportRules) -> Attributes:
         originator_id=attributes.originator_id or IPv4Address(path.peer_id),
         cluster_list=(cluster_id, *attributes.cluster_list),
     )
+
+
+__all__ = ["Announced", "ExportRules", "Withheld", "judge"]

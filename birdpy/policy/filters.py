@@ -123,3 +123,6 @@ def operated(rule: BGPFilterRule, path: Path) -> Path:
 def prepended(attributes: Attributes, before: tuple[Asn, ...]) -> Attributes:
     """`attributes` with `before` put in front of the AS path, its first number nearest to the receiver."""
     return replace(attributes, as_path=(*before, *attributes.as_path))
+
+
+__all__ = ["Decision", "evaluate", "matches", "operated", "rules_of"]

@@ -131,3 +131,6 @@ class Guard:
         """The length of the non-BGP route that leads to `address`; -1 when none does."""
         found = self._plain.covering(address)
         return found[0].prefix.prefixlen if found else -1
+
+
+__all__ = ["Guard", "Here", "Own"]

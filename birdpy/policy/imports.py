@@ -149,3 +149,6 @@ def _noted(said: Decision | None, path: Path, session: Session) -> Path:
     if GRACEFUL_SHUTDOWN in attributes.communities:
         attributes = replace(attributes, local_pref=0)
     return after if attributes is after.attributes else replace(after, attributes=attributes)
+
+
+__all__ = ["Surroundings", "judge", "judgement", "surroundings"]

@@ -70,3 +70,6 @@ class Speaker:
     def session(self, name: str) -> Session | None:
         """The session of that name."""
         return next((session for session in self.sessions if session.name == name), None)
+
+
+__all__ = ["Session", "Speaker"]

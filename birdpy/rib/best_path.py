@@ -159,3 +159,6 @@ def reachable(paths: Sequence[Path], way: Callable[[Path], Resolution | None]) -
         if answer is None or isinstance(answer, Resolved):
             found.append(Candidate(path, answer))
     return found
+
+
+__all__ = ["Candidate", "Choice", "Preferences", "best_path", "reachable"]

@@ -128,3 +128,5 @@ class Shutdown:
 
 
 Event = Update | Opened | Up | Down | Failed | EndOfRib | Refresh | Notified | Overflow | Acked | Shutdown
+
+__all__ = ["Down", "EndOfRib", "Event", "Notified", "Opened", "Reach", "Refresh", "Unreach", "Up", "Update"]

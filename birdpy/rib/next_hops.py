@@ -140,3 +140,6 @@ def merged(hops: Iterable[Hop]) -> tuple[Hop, ...]:
         for (via, device, onlink), weight in weights.items()
     ]
     return tuple(sorted(made, key=lambda hop: (hop.via.version, hop.via.packed, hop.device)))
+
+
+__all__ = ["Ground", "Resolution", "Resolved", "Unresolved", "resolve"]

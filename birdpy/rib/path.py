@@ -71,3 +71,6 @@ class Path(msgspec.Struct, frozen=True, gc=False):
     def key(self) -> tuple[str, int]:
         """What makes a path of one prefix the successor of another: its session and its add-path id."""
         return (self.session, self.path_id)
+
+
+__all__ = ["Attributes", "OriginCode", "Path"]

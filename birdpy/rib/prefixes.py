@@ -111,3 +111,6 @@ def _number(value: Address | Prefix, width: int) -> tuple[int, int]:
     if isinstance(value, Prefix):
         return int(value.network_address), value.prefixlen
     return int(value), width
+
+
+__all__ = ["PrefixMap"]

@@ -203,3 +203,6 @@ class Selection:
             frontier = {user for hop in hops for user in self._soft[hop]} - found - prefixes
             found |= frontier
         return found
+
+
+__all__ = ["Selection"]

@@ -263,3 +263,6 @@ def _path(reach: Reach, attributes: Attributes, sender: Sender) -> Path:
         path_id=reach.path_id,
         since=sender.now,
     )
+
+
+__all__ = ["Applied", "Judge", "Rib", "Sender"]

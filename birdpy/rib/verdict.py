@@ -27,3 +27,5 @@ class Rejected(msgspec.Struct, frozen=True, gc=False):
 
 
 Verdict = Accepted | Rejected
+
+__all__ = ["Accepted", "Rejected", "Verdict"]

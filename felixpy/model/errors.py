@@ -38,3 +38,6 @@ class Conflict(Trouble):
 
 class Usage(Trouble):
     """The command was called wrongly: exit code 2."""
+
+
+__all__ = ["Conflict", "InvalidResource", "Refused", "Trouble", "Unreachable", "Usage"]

@@ -79,3 +79,6 @@ class ConnectedRoutes:
             for way in ways
             if way.protocol == KERNEL and way.gateway is None and way.device is not None
         )
+
+
+__all__ = ["ConnectedRoute", "ConnectedRoutes"]

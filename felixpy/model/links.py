@@ -39,3 +39,6 @@ class AssignedAddress:
     subnet: Prefix  # 10.0.0.0/24 for 10.0.0.5/24; a /32 or /128 for a peer-less host address
     scope: int = 0  # RT_SCOPE_*: 0 global, 253 link, 254 host
     tentative: bool = False  # IPv6 duplicate address detection has not ended, or has failed
+
+
+__all__ = ["AssignedAddress", "Link"]

@@ -20,3 +20,6 @@ class Neighbour:
 
     key: NeighbourKey
     mac: str  # lower case, colons
+
+
+__all__ = ["Neighbour", "NeighbourKey"]

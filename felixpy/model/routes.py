@@ -91,3 +91,6 @@ class Route(msgspec.Struct, frozen=True, gc=False):
 
     def __hash__(self) -> int:
         return hash(self.key)
+
+
+__all__ = ["Device", "Hop", "Origin", "Route", "RouteKey", "RouteKind"]

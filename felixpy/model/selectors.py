@@ -194,3 +194,6 @@ def _set(reader: _Reader) -> frozenset[str]:
             break
     reader.expect("}")
     return frozenset(values)
+
+
+__all__ = ["Selector", "matches", "parse_selector"]

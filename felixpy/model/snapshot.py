@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from felixpy.model.errors import InvalidResource
-from felixpy.model.resources import Resource, Spec
+from felixpy.model.resources import KINDS, Resource, Spec
 
 S = TypeVar("S", bound=Spec)
 AnyResource = Resource[Any]
@@ -64,6 +64,14 @@ class Snapshot:
     listed: frozenset[type[Spec]] = frozenset()
     problems: Problems = field(default_factory=dict)
 
+    @classmethod
+    def holding(cls, resources: Iterable[AnyResource]) -> "Snapshot":
+        """A snapshot of exactly these objects: for programs that make or read their resources themselves."""
+        kinds: dict[type[Spec], dict[str, AnyResource]] = {kind: {} for kind in KINDS}
+        for resource in resources:
+            kinds[type(resource.spec)][resource.name] = resource
+        return cls(kinds, frozenset(kinds))
+
     def of(self, kind: type[S]) -> Mapping[str, Resource[S]]:
         """The objects of one kind by name (`namespace/name` where it has one)."""
         return cast("Mapping[str, Resource[S]]", self.kinds.get(cast("type[Spec]", kind), NOTHING))
@@ -103,3 +111,6 @@ class Snapshot:
             case Broken(_, name, error):
                 problems[kind, name] = error
         return replace(self, kinds={**self.kinds, kind: objects}, listed=listed, problems=problems)
+
+
+__all__ = ["Broken", "Gone", "Listed", "Put", "Snapshot"]

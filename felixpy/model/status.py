@@ -263,3 +263,24 @@ class Explanation(Record, frozen=True):
     prefix: str
     steps: tuple[ExplainStep, ...]
     stopped_by: str = ""
+
+
+__all__ = [
+    "Condition",
+    "EndpointStatus",
+    "EndpointsStatus",
+    "Explanation",
+    "GatewayStatus",
+    "HealthStatus",
+    "LeavingStatus",
+    "OriginStatus",
+    "PeerStatus",
+    "PeersStatus",
+    "ProblemStatus",
+    "RefusedStatus",
+    "RibEntry",
+    "RibPath",
+    "RibStatus",
+    "RouteStatus",
+    "RoutesStatus",
+]

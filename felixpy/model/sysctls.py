@@ -17,3 +17,6 @@ class Sysctl:
     key: SysctlKey
     value: str
     because: str = field(default="", compare=False)
+
+
+__all__ = ["Sysctl", "SysctlKey"]
