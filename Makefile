@@ -63,9 +63,11 @@ clean-cluster: venv  ## remove that cluster, and what tests that were killed hav
 crds: venv  ## write the CustomResourceDefinitions anew from the code
 	$(BIN)/python -m felixpy.datastore.kubernetes.schema > manifests/crds/crds.yaml
 
-lock:  ## write requirements.lock anew from pyproject.toml
+lock:  ## write both lock files anew from pyproject.toml
 	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --extra dev --generate-hashes \
 	  --no-header --no-annotate pyproject.toml -o requirements.lock
+	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --extra build --generate-hashes \
+	  --no-header --no-annotate -c requirements.lock pyproject.toml -o manifests/image/requirements.lock
 
 fmt: venv  ## format the code
 	$(BIN)/ruff check --fix .

@@ -74,6 +74,7 @@ StateDirectory=felixpy
 ProtectSystem=strict
 {writable}ProtectHome=read-only
 PrivateTmp=yes
+PrivateMounts=yes
 PrivateDevices=yes
 # ProtectKernelTunables would make /proc/sys/net read-only.
 ProtectKernelModules=yes

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +66,38 @@ def instructions() -> list[tuple[str, str]]:
 
 
 def test_the_image_copies_only_what_is_in_the_repository() -> None:
-    sources = [part for what, rest in instructions() if what == "COPY" for part in shlex.split(rest)[:-1]]
-    assert {"felixpy", "birdpy", "requirements.lock", "pyproject.toml", "manifests/image/entrypoint"} <= set(sources)
+    copied = [shlex.split(rest) for what, rest in instructions() if what == "COPY" and "--from=" not in rest]
+    sources = [part for parts in copied for part in parts[:-1]]
+    assert {"felixpy", "birdpy", "pyproject.toml", "manifests/image/entrypoint"} <= set(sources)
     assert [source for source in sources if not (ROOT / source).exists()] == []
+
+
+def test_nothing_that_the_image_copies_is_hidden_from_the_builder() -> None:
+    kept = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    copied = [shlex.split(rest) for what, rest in instructions() if what == "COPY" and "--from=" not in rest]
+    sources = [part for parts in copied for part in parts[:-1]]
+    assert sources and all(any(source == k or source.startswith(f"{k}/") for k in kept) for source in sources)
+
+
+def locked(file: Path) -> dict[str, set[str]]:
+    """Package and version, with what is asked of the system -> its hashes."""
+    entries = re.split(r"\n(?=\S)", file.read_text().strip())
+    return {entry.split(" \\")[0]: set(re.findall(r"sha256:\w+", entry)) for entry in entries}
+
+
+def test_the_image_takes_every_dependency_and_exactly_the_locked_ones() -> None:
+    ours, all_of_them = locked(IMAGE / "requirements.lock"), locked(ROOT / "requirements.lock")
+    assert len(ours) > 8 and all(ours.values())
+    assert {name: all_of_them.get(name) for name in ours} == ours, "make lock writes both files"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = {re.split(r"[=<>]", line)[0].replace("_", "-") for line in project["dependencies"]}
+    assert asked <= {name.partition("==")[0] for name in ours}
+
+
+def test_both_stages_of_the_image_start_from_one_pinned_base() -> None:
+    (base,) = [rest.partition("=")[2] for what, rest in instructions() if what == "ARG" and rest.startswith("BASE=")]
+    assert re.fullmatch(r"docker\.io/library/debian:bookworm-\d{8}-slim", base)
+    assert [rest.split()[0] for what, rest in instructions() if what == "FROM"] == ["${BASE}", "${BASE}"]
 
 
 def test_the_image_installs_every_program_that_an_exec_line_calls() -> None:
