@@ -112,6 +112,7 @@ def go_down(peer: Peer, event: Down, now: float) -> Fate:
         peer.last_error = event.reason
     if not peer.up:
         return Fate.KEEP
+    forgotten = forgets(peer, event)
     peer.up, peer.since, peer.by_us = False, now, event.ours
     if event.ours:
         keep_for(peer, now, peer.session.graceful_restart_s if peer.restart_s is None else peer.restart_s)
@@ -120,13 +121,19 @@ def go_down(peer: Peer, event: Down, now: float) -> Fate:
         return Fate.DROP
     if peer.held_until is not None:
         return Fate.KEEP  # we took the session away and said that what was accepted stays
-    lasting = peer.lasting
-    if peer.restart_s is None or not lasting or said_goodbye(event.reason):
+    if forgotten:
         peer.awaiting.clear()
         return Fate.DROP
-    keep_for(peer, now, peer.restart_s)
-    peer.awaiting |= dict.fromkeys(peer.session.families - lasting, now)  # overdue from the start
+    keep_for(peer, now, peer.restart_s or 0)
+    peer.awaiting |= dict.fromkeys(peer.session.families - peer.lasting, now)  # overdue from the start
     return Fate.KEEP
+
+
+def forgets(peer: Peer, event: Down) -> bool:
+    """Whether the end of this session takes its paths along."""
+    if event.ours or not peer.up or peer.held_until is not None or peer.closing is not None:
+        return False
+    return peer.restart_s is None or not peer.lasting or said_goodbye(event.reason)
 
 
 def said_goodbye(reason: str) -> bool:

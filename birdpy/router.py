@@ -16,6 +16,7 @@ from birdpy import departure, saved
 from birdpy.config import Settings, api_servers, speaker_settings
 from birdpy.exabgp.supervisor import ExaBGP
 from birdpy.finishing import may_end
+from birdpy.foresight import before
 from birdpy.forwarding import Forwarding
 from birdpy.inquiry import Inquiry
 from birdpy.leaving import Leaving, Outside
@@ -222,6 +223,7 @@ class Router:
                 await asyncio.sleep(0)
 
     async def _heard(self, events: list[Event]) -> None:
+        before(events, self.state, self.parts.routes.nexthops)
         heard = self.state.hear(events, self.now())
         self.story.peers(heard, self.state.peers)
         if any(isinstance(event, Down) and event.ours for event in events):

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterable, Iterable
 from dataclasses import dataclass
 
+from birdpy.foresight import turn
 from birdpy.forwarding import Forwarding
 from birdpy.state import State
 from felixpy.kernel.events import AddressChanged, KernelEvent, LinkChanged, Lost, RouteChanged
@@ -31,10 +32,10 @@ class Watch:
 
     def notice(self, burst: Iterable[KernelEvent], state: State, now: float) -> None:
         """Take in what came: repair our routes, and think again when the ground under the next hops moved."""
-        moved = False
+        moved = turned = False
         for event in burst:
             self.links.after(event)
-            moved |= state.around.after(event)
+            turned |= state.around.after(event)
             match event:
                 case RouteChanged():
                     moved |= self._route(event, state.forwarding, now)
@@ -46,8 +47,12 @@ class Watch:
                     moved = True
                     self.links.refresh()
                     state.forwarding.settler.resync()
+        if turned:
+            turn(state, self.routes.nexthops)
         if moved:
             self.look(state)
+        elif turned:
+            state.look()
         if state.forwarding.settler.due_at() <= now:  # most is none of ours: ARP, other programs' routes
             state.kernel_due.mark()
         if state.around.returned:

@@ -45,6 +45,11 @@ class Selection:
         self._soft_of: dict[Prefix, frozenset[Address]] = {}  # the soft next hops of a prefix, where it has any
         self._covers: dict[Cover, set[Address]] = {}  # which soft next hops a route to that prefix would cover
 
+    @property
+    def wanted(self) -> Preferences:
+        """What is asked of a choice."""
+        return self._wanted
+
     def choice(self, prefix: Prefix) -> Choice | None:
         """What is chosen for exactly `prefix`."""
         return self._choices.get(prefix)

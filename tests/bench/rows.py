@@ -24,6 +24,8 @@ ROWS = {
     "load-one-more": "tests.bench.load:one_more",
     "blocks": "tests.bench.routers:blocks",
     "start": "tests.bench.routers:start",
+    "failed-neighbour": "tests.bench.failures:by_neighbour",
+    "failed-session": "tests.bench.failures:by_session",
     "lab": "tests.bench.node:deployment",
     "idle": "tests.bench.node:idle",
     "imports": "tests.bench.node:imports",
