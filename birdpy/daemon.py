@@ -31,6 +31,8 @@ from felixpy.model.routes import Route, RouteKey
 from felixpy.model.status import HealthStatus
 from felixpy.show.target import this_node
 
+KNOWN = "known-to-birdpy"  # folders of what is known of a cluster
+
 
 def serve_router(settings: Settings) -> None:
     """Run the router of `settings.node` (this machine's name when empty) until a signal ends it."""
@@ -49,7 +51,9 @@ async def routed(settings: Settings, node: str, folder: Path, log: Log) -> None:
     """Make the parts, run the router, and let go of everything without changing a route."""
     exabgp = ExaBGP(Place(folder / "exabgp"), log)
     exabgp.warm()  # its imports take as long as all of the rest
-    datastore = open_datastore(settings.datastore, settings.lab, Scope(node))
+    state = Path(settings.state_dir) if settings.state_dir else state_dir()
+    scope = Scope(node, namespace=settings.namespace, keep=(state / KNOWN, folder / KNOWN))
+    datastore = open_datastore(settings.datastore, settings.lab, scope)
 
     def ours(key: RouteKey, route: Route) -> bool:
         return router.ours(key, route)
@@ -58,7 +62,7 @@ async def routed(settings: Settings, node: str, folder: Path, log: Log) -> None:
     monitor = Monitor(own=(routes.port,), ignore=(PROTOCOL_FELIX,), quiet=settings.watch_neighbours)
     looks = Netlink()  # not the one that writes: its answers may still be on the way when somebody looks
     watch = Watch(monitor, Links(looks), looks, routes, settings.protocol)
-    saved_at = (Path(settings.state_dir) if settings.state_dir else state_dir()) / "birdpy.json"
+    saved_at = state / "birdpy.json"
     watched = WatchedNeighbours(settings.protocol)
     sysctls = KernelSysctls(Path(settings.sysctl_dir or sysctl_dir()))
     nearby = Nearby(watched, sysctls, folder / before.FILE_NAME, watching=settings.watch_neighbours)

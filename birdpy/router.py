@@ -131,7 +131,8 @@ class Router:
             self.story.trouble("datastore", str(error))
 
         async for snapshot in follow(self.parts.datastore, KINDS, lost):
-            self.story.trouble("datastore", "")
+            if not snapshot.stale:
+                self.story.trouble("datastore", "")
             await self._take(snapshot)
 
     async def _take(self, snapshot: Snapshot) -> None:

@@ -34,7 +34,7 @@ from felixpy.model.links import Link
 from felixpy.model.neighbours import NeighbourKey
 from felixpy.model.resources import FelixConfiguration, IPPool, Node, Resource, Spec, WorkloadEndpoint
 from felixpy.model.routes import Device, Route, RouteKey
-from felixpy.model.snapshot import Snapshot
+from felixpy.model.snapshot import Listed, Snapshot
 from felixpy.model.sysctls import SysctlKey
 from felixpy.reconcile.table import Outcome
 from felixpy.story import Story
@@ -147,6 +147,8 @@ class Agent:
                     self._remarks.unknown(self.snapshot)
                     self._remarks.broken(self.snapshot)
                     self._changed.set()
+                    if isinstance(event, Listed) and event.stale:
+                        continue
                     if not self.progress.reachable:
                         self.progress.reachable = True
                         self.around.log.info("datastore reached", target=self.around.datastore.target)

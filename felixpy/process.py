@@ -28,6 +28,7 @@ from felixpy.node import node_address, write_addresses
 from felixpy.pools import asked_pools, first_pools
 from felixpy.surroundings import KernelSide, has_ipv6, this_machine
 
+KNOWN = "known-to-felixpy"  # folders of what is known of a cluster
 ADDRESS_RETRY_S = 5.0  # while the datastore cannot take the address
 
 
@@ -55,10 +56,10 @@ def serve_agent(settings: Settings, parts: Sequence[Part] = ()) -> None:
     if not settings.node or "/" in settings.node or settings.node.split() != [settings.node]:
         raise Usage(f"the node's name is {settings.node!r}: give --node NAME or set FELIXPY_NODE")
     asked_pools(settings.ipv4_pool, settings.ipv6_pool)
-    scope = Scope(settings.node, everyone=False)
-    datastore = open_datastore(settings.datastore or None, settings.lab or None, scope)
     run_dir = Path(settings.run_dir) if settings.run_dir else paths.run_dir()
     state_dir = Path(settings.state_dir) if settings.state_dir else paths.state_dir()
+    scope = Scope(settings.node, everyone=False, keep=(state_dir / KNOWN, run_dir / KNOWN))
+    datastore = open_datastore(settings.datastore or None, settings.lab or None, scope)
     held = claim(run_dir / "felixpy.pid", "felixpy")
     log = make_log("felixpy", level=settings.log_level, node=settings.node)
     try:

@@ -115,7 +115,7 @@ async def collect(means: Means, call: Call) -> None:
     network = call.config.name
     valid = {handle_id(network, it.container_id, it.ifname) for it in call.config.valid}
     stale = set()
-    for block in (await means.store.list(IPAMBlock)).objects.values():
+    for block in (await means.store.whole().list(IPAMBlock)).objects.values():
         for _, entry in held(block.spec):
             handle, owner = entry.handle_id or "", entry.secondary or {}
             if owner.get("node") == means.node and handle.startswith(f"{network}."):

@@ -7,7 +7,7 @@ from contextlib import suppress
 from felixpy.datastore.source import Datastore
 from felixpy.model.errors import Unreachable
 from felixpy.model.resources import Spec
-from felixpy.model.snapshot import Snapshot
+from felixpy.model.snapshot import Listed, Snapshot
 
 RETRY_S = 0.5  # while the datastore is not there; nobody tells when it is back
 
@@ -32,9 +32,10 @@ async def follow(
         while True:
             try:
                 async for event in datastore.watch(kinds):
-                    latest = latest.after(event)
-                    reachable = True
-                    changed.set()
+                    before, latest = latest, latest.after(event)
+                    if latest is not before:
+                        changed.set()
+                    reachable |= not (isinstance(event, Listed) and event.stale)
             except Unreachable as error:
                 if reachable and lost is not None:
                     lost(error)

@@ -61,5 +61,5 @@ def _parse(text: str, origin: str, scope: Scope | None) -> DocumentStore:
         from felixpy.datastore.kubernetes.access import find_access
         from felixpy.datastore.kubernetes.store import KubernetesDatastore
 
-        return KubernetesDatastore(find_access(rest), scope)
+        return KubernetesDatastore.at(find_access(rest), scope)
     raise Usage(f"{origin}: {text!r} is not {FORMS}")

@@ -114,4 +114,4 @@ async def collect_leaks(hosted: "Hosted") -> None:
     """The part of the agent's process that collects, until cancelled; nothing with a grace period of 0."""
     if hosted.settings.leak_grace_s:
         lease = hosted.datastore.lease(LEASE, hosted.settings.node)
-        await Collector(hosted.datastore, lease, hosted.settings.leak_grace_s, hosted.log).run()
+        await Collector(hosted.datastore.whole(), lease, hosted.settings.leak_grace_s, hosted.log).run()

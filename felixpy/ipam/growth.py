@@ -50,7 +50,7 @@ class Growth:
             yield block
 
     async def _existing(self) -> dict[Prefix, Block]:
-        listed = (await self.store.list(IPAMBlock)).objects.values()
+        listed = (await self.store.whole().list(IPAMBlock)).objects.values()
         return {block.spec.cidr: block for block in listed if not block.spec.deleted}
 
     def _may_grow(self) -> bool:

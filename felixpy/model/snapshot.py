@@ -20,12 +20,14 @@ NOTHING: Mapping[Any, Any] = MappingProxyType({})
 class Listed:
     """All there is of one kind, now: sent on connecting and again on every reconnecting.
 
-    `broken` holds the objects that exist and could not be decoded, by name.
+    `broken` holds the objects that exist and could not be decoded, by name. `stale`: what was known when the
+    datastore was last there; it is not there now.
     """
 
     kind: type[Spec]
     objects: Objects
     broken: Mapping[str, InvalidResource] = field(default_factory=dict)
+    stale: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Snapshot:
 
     kinds: Mapping[type[Spec], Objects] = field(default_factory=dict)
     listed: frozenset[type[Spec]] = frozenset()
+    stale: frozenset[type[Spec]] = frozenset()  # of the listed: known from an earlier time only
     problems: Problems = field(default_factory=dict)
 
     @classmethod
@@ -83,11 +86,12 @@ class Snapshot:
     def may_erase(self, kinds: Iterable[type[Spec]]) -> bool:
         """Whether what is absent from `kinds` is really unwanted.
 
-        An object that exists and was never readable is not absent: while there is one, nothing is erased.
+        An object that exists and was never readable is not absent: while there is one, nothing is erased. Nor on
+        the word of an earlier time.
         """
         wanted = set(kinds)
         unread = any(k in wanted and name not in self.kinds.get(k, NOTHING) for k, name in self.problems)
-        return self.in_sync(wanted) and not unread
+        return self.in_sync(wanted) and not unread and not self.stale & wanted
 
     def after(self, event: Event) -> "Snapshot":
         """The snapshot once `event` has happened."""
@@ -95,13 +99,17 @@ class Snapshot:
         objects = dict(self.kinds.get(kind, NOTHING))
         problems = dict(self.problems)
         listed = self.listed
+        stale = self.stale
         match event:
+            case Listed(stale=True) if kind in self.listed:
+                return self  # what we have is not older
             case Listed(_, new, broken):
                 kept = {name: objects[name] for name in broken if name in objects}
                 objects = {**kept, **new}
                 problems = {key: error for key, error in problems.items() if key[0] is not kind}
                 problems |= {(kind, name): error for name, error in broken.items()}
                 listed = listed | {kind}
+                stale = stale | {kind} if event.stale else stale - {kind}
             case Put(_, resource):
                 objects[resource.name] = resource
                 problems.pop((kind, resource.name), None)
@@ -110,7 +118,7 @@ class Snapshot:
                 problems.pop((kind, name), None)
             case Broken(_, name, error):
                 problems[kind, name] = error
-        return replace(self, kinds={**self.kinds, kind: objects}, listed=listed, problems=problems)
+        return replace(self, kinds={**self.kinds, kind: objects}, listed=listed, stale=stale, problems=problems)
 
 
 __all__ = ["Broken", "Gone", "Listed", "Put", "Snapshot"]

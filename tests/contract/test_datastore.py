@@ -39,7 +39,7 @@ STORES: dict[str, Factory] = {
     "files": FilesDatastore,
     "memory": lambda _: MemoryDatastore(),
     "files without fsync": lambda path: FilesDatastore(path, sync=False),
-    "kubernetes": lambda path: KubernetesDatastore(from_kubeconfig(path / "kubeconfig")),
+    "kubernetes": lambda path: KubernetesDatastore.at(from_kubeconfig(path / "kubeconfig")),
 }
 
 

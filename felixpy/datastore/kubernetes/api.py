@@ -65,11 +65,16 @@ class Counts:
     """What was asked of the server so far: requests by verb, for the status socket and the figures."""
 
     verbs: dict[str, int] = field(default_factory=dict)
+    refusals: dict[int, int] = field(default_factory=dict)  # by HTTP status
     connections: int = 0
 
     def note(self, verb: str) -> None:
         """One more."""
         self.verbs[verb] = self.verbs.get(verb, 0) + 1
+
+    def refused(self, code: int) -> None:
+        """The server said no, in its answer or in the course of a watch."""
+        self.refusals[code] = self.refusals.get(code, 0) + 1
 
 
 class Api:
@@ -126,6 +131,7 @@ class Api:
             try:
                 if not 200 <= stream.status < 300:
                     async with asyncio.timeout(request.patience_s):
+                        self.counts.refused(stream.status)
                         raise await _rejection(stream, connection)
                 yield stream, connection
             finally:

@@ -65,19 +65,26 @@ class Copy:
     listed: bool = False
     version: str = ""  # of the server, from which to go on; "" means that the list has to be read
 
-    def of(self, kind: type[Spec]) -> Listed:
+    def of(self, kind: type[Spec], *, stale: bool = False) -> Listed:
         """All of it."""
-        return Listed(kind, dict(self.objects), dict(self.broken))
+        return Listed(kind, dict(self.objects), dict(self.broken), stale)
 
 
-async def listed(way: Way, kind: type[Spec]) -> Copy:
-    """All of `kind` that the scope shows, as the server has it now, page by page."""
+async def listed(way: Way, kind: type[Spec], name: str = "", since: str = "") -> Copy:
+    """All of `kind` that the scope shows, or the one of that name.
+
+    Without `since` as it is in etcd at this moment, page by page. With it (a version, "0" for any) from the server's
+    cache: a thousand nodes that restart then cost etcd nothing.
+    """
     place = await way.place(kind)
+    if name:
+        place = place.only(name)
     fresh = Copy(listed=True)
     token, first = "", True
     while token or first:
         first = False
-        path = place.collection() + query(limit=PAGE, **{"continue": token}, **place.selectors)
+        size = {"resourceVersion": since} if since else {"limit": PAGE, "continue": token}
+        path = place.collection() + query(**size, **place.selectors)
         accept = METADATA.format("List") if place.metadata_only else JSON
         body = await way.api.call(Request("GET", path, accept=accept, patience_s=LIST_PATIENCE_S))
         page = understood(body, Page)

@@ -5,6 +5,7 @@ A cluster of Calico keeps its objects in `crd.projectcalico.org/v1`; its newest 
 """
 
 import asyncio
+from copy import copy
 from dataclasses import replace
 
 import msgspec
@@ -53,13 +54,20 @@ class Way:
     def __init__(self, api: Api, scope: Scope) -> None:
         self.api, self.scope = api, scope
         self.objects = Objects(api.access.target)
+        self.seen: dict[type[Spec], str] = {}  # the newest version of each kind that this process has read or written
         self._known = False
         self._asking = asyncio.Lock()
 
-    async def place(self, kind: type[Spec], *, whole: bool = False) -> Place:
-        """Where `kind` is kept. `whole`: of all nodes, whatever the scope."""
+    async def place(self, kind: type[Spec]) -> Place:
+        """Where `kind` is kept."""
         await self.discover()
-        return place(kind, Scope() if whole else self.scope, self.objects.served)
+        return place(kind, self.scope, self.objects.served)
+
+    def widened(self) -> "Way":
+        """The same server, of which everything is looked at."""
+        wide = copy(self)
+        wide.scope = Scope()
+        return wide
 
     async def discover(self, *, again: bool = False) -> Served:
         """Ask the server what it serves, once. Unreachable when it does not answer."""

@@ -6,7 +6,8 @@ A daemon asks for what its node needs and no more: 5000 nodes that all watch all
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from felixpy.model.resources import (
     KINDS,
@@ -34,11 +35,14 @@ IP_VERSION = "projectcalico.org/ip-version"
 class Scope:
     """What of the cluster one program looks at; without `node` everything.
 
-    `everyone`: all Nodes, as a router needs them, not only this one.
+    `everyone`: all Nodes, as a router needs them, not only this one. `namespace`: where the Secrets of passwords are.
+    `keep`: the folders to write down what is known, that of Secrets second.
     """
 
     node: str = ""
     everyone: bool = True
+    namespace: str = "kube-system"
+    keep: tuple[Path, Path] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,12 @@ class Place:
     plural: str
     metadata_only: bool = False
     selectors: Mapping[str, str] = field(default_factory=dict)  # fieldSelector, labelSelector
+
+    def only(self, name: str) -> "Place":
+        """The same, for one object; access may then be granted by its name (`resourceNames`)."""
+        namespace, _, own = name.rpartition("/")
+        prefix = f"{self.prefix}/namespaces/{namespace}" if namespace else self.prefix
+        return replace(self, prefix=prefix, selectors={"fieldSelector": f"metadata.name={own}"})
 
     def collection(self, namespace: str = "") -> str:
         """The path to list, watch and create."""

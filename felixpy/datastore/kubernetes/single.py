@@ -178,6 +178,7 @@ class Singles:
 
     def _remember(self, kind: type[Spec], name: str, data: bytes) -> None:
         version = cast("dict[str, Any]", msgspec.json.decode(data))["metadata"]["resourceVersion"]
+        self._way.seen[kind] = version
         self._stored[kind, name] = (version, data)
         self._stored.move_to_end((kind, name))
         while len(self._stored) > KEPT:

@@ -1,8 +1,6 @@
 """The seam's implementation on Kubernetes. Edge: `single` reads and writes objects, `reflector` follows kinds."""
 
-import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
-from functools import partial
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -12,14 +10,15 @@ from felixpy.datastore.kubernetes.access import Access
 from felixpy.datastore.kubernetes.api import Api
 from felixpy.datastore.kubernetes.copies import listed
 from felixpy.datastore.kubernetes.discovery import Way
+from felixpy.datastore.kubernetes.following import Following
 from felixpy.datastore.kubernetes.lease import KubernetesLease
 from felixpy.datastore.kubernetes.places import Scope
-from felixpy.datastore.kubernetes.reflector import Follower, Reflector
+from felixpy.datastore.kubernetes.shelf import Shelf
 from felixpy.datastore.kubernetes.single import Singles
 from felixpy.datastore.metadata import check_name
 from felixpy.model.errors import Conflict, InvalidResource, Trouble
 from felixpy.model.resources import Node, Resource, Spec, WorkloadEndpoint, kind_of
-from felixpy.model.snapshot import Broken, Event, Gone, Listed, Put
+from felixpy.model.snapshot import Event, Listed
 
 S = TypeVar("S", bound=Spec)
 
@@ -27,11 +26,16 @@ S = TypeVar("S", bound=Spec)
 class KubernetesDatastore:
     """A `Datastore` (see source.py) behind one connection. Nothing is asked before the first call."""
 
-    def __init__(self, access: Access | Api, scope: Scope | None = None) -> None:
-        self.api = access if isinstance(access, Api) else Api(access)
-        self._way = Way(self.api, scope or Scope())
-        self._singles = Singles(self._way)
-        self._reflectors: dict[type[Spec], tuple[Reflector, asyncio.Task[None]]] = {}
+    def __init__(self, way: Way) -> None:
+        self._way, self.api = way, way.api
+        self._singles = Singles(way)
+        keep = way.scope.keep
+        self._following = Following(way, Shelf(way.scope.node, *keep) if keep else None)
+
+    @classmethod
+    def at(cls, access: Access, scope: Scope | None = None) -> "KubernetesDatastore":
+        """The datastore behind `access`, of which `scope` is looked at."""
+        return cls(Way(Api(access), scope or Scope()))
 
     @property
     def target(self) -> str:
@@ -41,8 +45,8 @@ class KubernetesDatastore:
     async def get(self, kind: type[S], name: str) -> Resource[S] | None:
         """As `Datastore.get`. An endpoint of this node comes from the copy that is watched, if there is one."""
         wanted = cast("type[Spec]", kind)
-        if wanted is WorkloadEndpoint and wanted in self._reflectors:
-            known = self._reflectors[wanted][0].copy.objects.get(name)
+        if wanted is WorkloadEndpoint and (copy := self._following.copy(wanted)) is not None:
+            known = copy.objects.get(name)
             if known is not None:
                 return known
         return await self._singles.get(wanted, name)
@@ -69,7 +73,7 @@ class KubernetesDatastore:
         if isinstance(resource.spec, WorkloadEndpoint):
             if await self.get(WorkloadEndpoint, resource.name) is not None:
                 raise Conflict(f"WorkloadEndpoint/{resource.name} exists already in {self.target}")
-            return await self._singles.attach(resource, self._pod_uid(resource))
+            return await self._singles.attach(resource, self._following.pod_uid(resource))
         return await self._singles.create(resource, document)
 
     async def update(self, resource: Resource[S], document: Mapping[str, Any] | None = None) -> Resource[S]:
@@ -88,21 +92,9 @@ class KubernetesDatastore:
         else:
             await self._singles.delete(resource)
 
-    async def watch(self, kinds: Collection[type[Spec]]) -> AsyncIterator[Event]:
-        """As `Datastore.watch`. Kinds that several watch are listed and watched once."""
-        follower = Follower()
-        try:
-            for kind in kinds:
-                self._reflector(kind).join(follower)
-            for kind in kinds:  # in their order, before any change
-                await follower.until((kind, None))
-                yield self._event(follower, kind, None)
-            while True:
-                await follower.until()
-                yield self._event(follower, *next(iter(follower.dirty)))
-        finally:
-            for reflector, _ in self._reflectors.values():
-                reflector.followers.discard(follower)
+    def watch(self, kinds: Collection[type[Spec]]) -> AsyncIterator[Event]:
+        """As `Datastore.watch`."""
+        return self._following.watch(kinds)
 
     def lease(self, name: str, me: str) -> KubernetesLease:
         """As `Datastore.lease`: a coordination.k8s.io/v1 Lease in this program's namespace."""
@@ -110,49 +102,14 @@ class KubernetesDatastore:
 
     def whole(self) -> "KubernetesDatastore":
         """As `Datastore.whole`: over the same connection."""
-        return KubernetesDatastore(self.api)
+        return KubernetesDatastore(self._way.widened())
 
     async def close(self) -> None:
         """As `Datastore.close`."""
-        tasks = [task for _, task in self._reflectors.values()]
-        self._reflectors.clear()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._following.close()
         await self.api.close()
-
-    def _event(self, follower: Follower, kind: type[Spec], name: str | None) -> Event:
-        """What is known now of something that changed."""
-        del follower.dirty[kind, name]
-        copy = self._reflectors[kind][0].copy
-        if name is None:
-            return copy.of(kind)
-        if name in copy.broken:
-            return Broken(kind, name, copy.broken[name])
-        return Put(kind, copy.objects[name]) if name in copy.objects else Gone(kind, name)
-
-    def _reflector(self, kind: type[Spec]) -> Reflector:
-        if kind not in self._reflectors:
-            reflector = Reflector(self._way, kind)
-            task = asyncio.create_task(reflector.run(), name=f"follow {kind.__name__}")
-            task.add_done_callback(partial(_ended, reflector))
-            self._reflectors[kind] = (reflector, task)
-        return self._reflectors[kind][0]
-
-    def _pod_uid(self, endpoint: Resource[Any]) -> str:
-        """The uid of the Pod that is meant, where this node's Pods are watched."""
-        if WorkloadEndpoint not in self._reflectors:
-            return ""
-        return self._reflectors[WorkloadEndpoint][0].uid_of(endpoint)
 
     def _check(self, resource: Resource[Any]) -> None:
         if problem := check_name(resource.meta.name):
             where = f"{kind_of(resource.spec).name}/{resource.name[:64]}"
             raise InvalidResource(where, "metadata.name", problem)
-
-
-def _ended(reflector: Reflector, task: asyncio.Task[None]) -> None:
-    """A bug in it is not ours to hide: whoever follows gets it."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        for follower in reflector.followers:
-            follower.fail(error)
