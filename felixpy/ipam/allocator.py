@@ -14,7 +14,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from felixpy.datastore.source import Datastore
 from felixpy.ipam.allocate import Request, Trial, shortage
@@ -26,25 +26,12 @@ from felixpy.ipam.handles import count_down, count_up, forget
 from felixpy.ipam.names import affinity_of, block_name, handle_name
 from felixpy.ipam.pools import Rules, Wish, block_cidr, pool_of, pools_for, unserved
 from felixpy.ipam.shelf import Shelf
+from felixpy.ipam.tickets import Ticket, apart, together
 from felixpy.model.addresses import Address, Prefix, parse_prefix
 from felixpy.model.errors import Conflict, Trouble
 from felixpy.model.resources import IPAMBlock, IPAMHandle, IPPool, Resource
 
 ReadRules = Callable[[], Awaitable[Rules]]
-
-
-@dataclass(slots=True, eq=False)
-class _Ticket:
-    """One caller that waits: to take (`request`) or to give back all that `handle` holds."""
-
-    handle: str
-    request: Request | None
-    answer: "asyncio.Future[tuple[Address, ...]]"
-    addresses: list[Address] = field(default_factory=list)
-
-    def fail(self, error: BaseException) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(error)
 
 
 class Allocator:
@@ -61,7 +48,7 @@ class Allocator:
         self._shelf = Shelf(node)  # as last read or written: own blocks, and others in use
         self._loaded = False
         self._lock = asyncio.Lock()
-        self._waiting: list[_Ticket] = []
+        self._waiting: list[Ticket] = []
 
     async def assign(self, request: Request) -> tuple[Address, ...]:
         """One address for each wish, in their order, then the fixed ones; all or none.
@@ -69,18 +56,18 @@ class Allocator:
         NoQualifiedPool, Shortage, Taken say why not, and nothing is held. After Unreachable or Conflict (the
         datastore does not take it) something may be: release the handle.
         """
-        return await self._ask(_Ticket(request.owner.handle, request, asyncio.get_running_loop().create_future()))
+        return await self._ask(Ticket(request.owner.handle, request, asyncio.get_running_loop().create_future()))
 
     async def release(self, handle: str) -> tuple[Address, ...]:
         """Give back everything that `handle` holds; what it was. Nothing when it holds nothing."""
-        return await self._ask(_Ticket(handle, None, asyncio.get_running_loop().create_future()))
+        return await self._ask(Ticket(handle, None, asyncio.get_running_loop().create_future()))
 
-    async def _ask(self, ticket: _Ticket) -> tuple[Address, ...]:
+    async def _ask(self, ticket: Ticket) -> tuple[Address, ...]:
         self._waiting.append(ticket)
         try:
             async with self._lock:
                 while not ticket.answer.done():
-                    batch, self._waiting = _apart(self._waiting)
+                    batch, self._waiting = apart(self._waiting)
                     await self._serve(batch)
         except BaseException:
             if ticket in self._waiting:
@@ -88,7 +75,7 @@ class Allocator:
             raise
         return await ticket.answer
 
-    async def _serve(self, batch: list[_Ticket]) -> None:
+    async def _serve(self, batch: list[Ticket]) -> None:
         left = batch
         try:
             for _ in range(RETRIES):
@@ -107,16 +94,17 @@ class Allocator:
         for ticket in left:
             ticket.fail(Conflict(f"allocation met changes by others {RETRIES} times; try again"))
 
-    async def _attempt(self, batch: list[_Ticket]) -> list[_Ticket]:
+    async def _attempt(self, batch: list[Ticket]) -> list[Ticket]:
         """Serve the batch; those that must be served again because another wrote their block."""
         rules = await self._rules()
         await self._load()
         trial = Trial({}, rules.reserved, rules.config.ip_cooldown_seconds, self._clock())
+        leaving = {ticket.handle: await self._where(ticket.handle) for ticket in batch if ticket.request is None}
         served = []
         for ticket in batch:
             try:
                 if ticket.request is None:
-                    await self._give_back(trial, ticket)
+                    self._give_back(trial, ticket, leaving[ticket.handle])
                 else:
                     ticket.addresses = list(await self._place(trial, ticket.request, rules))
             except (NoQualifiedPool, Shortage, Taken) as error:
@@ -143,15 +131,25 @@ class Allocator:
         self._shelf.put(block)
         return block
 
-    async def _give_back(self, trial: Trial, ticket: _Ticket) -> None:
-        record = await self._store.get(IPAMHandle, handle_name(ticket.handle))
-        named = {parse_prefix(text) for text in record.spec.block} if record else set()
-        for cidr in sorted(named.union(self._shelf.holding(ticket.handle)), key=str):
+    async def _where(self, handle: str) -> list[Prefix]:
+        """The blocks to look in for what `handle` holds: those that its object names, and own ones with some of it.
+
+        One that is named and of which we know nothing is read again: another process of this node may have written
+        to it.
+        """
+        record = await self._store.get(IPAMHandle, handle_name(handle))
+        found = self._shelf.holding(handle)
+        for cidr in sorted({parse_prefix(text) for text in record.spec.block} if record else (), key=str):
+            if cidr not in found and await self._refresh(cidr) is not None:
+                found.append(cidr)
+        return found
+
+    def _give_back(self, trial: Trial, ticket: Ticket, cidrs: Sequence[Prefix]) -> None:
+        for cidr in cidrs:
+            if cidr not in self._shelf:
+                continue  # it went while another of this batch was served
             if cidr not in trial.blocks:
-                found = self._shelf[cidr] if cidr in self._shelf else await self._refresh(cidr)
-                if found is None:
-                    continue
-                trial.add(found.spec)
+                trial.add(self._shelf[cidr].spec)
             block = trial.blocks[cidr]
             found_here = [cidr[ordinal] for ordinal in ordinals_of(block, ticket.handle)]
             ticket.addresses += [address for address in found_here if address not in ticket.addresses]
@@ -222,7 +220,7 @@ class Allocator:
             raise Conflict(f"block {cidr} came and went")
         return block
 
-    async def _commit(self, trial: Trial, served: list[_Ticket]) -> list[_Ticket]:
+    async def _commit(self, trial: Trial, served: list[Ticket]) -> list[Ticket]:
         changed = {c: block for c, block in trial.blocks.items() if block != self._shelf[c].spec}
         lost = await self._write_all(trial, served, changed)
         again = []
@@ -240,7 +238,7 @@ class Allocator:
         return again
 
     async def _write_all(
-        self, trial: Trial, served: list[_Ticket], changed: Mapping[Prefix, IPAMBlock]
+        self, trial: Trial, served: list[Ticket], changed: Mapping[Prefix, IPAMBlock]
     ) -> set[Prefix]:
         """Handles and blocks; the blocks that another has changed since."""
         takers = [ticket for ticket in served if trial.taken_by(ticket.handle)]
@@ -273,7 +271,7 @@ class Allocator:
             return False
         return True
 
-    async def _take_back(self, trial: Trial, ticket: _Ticket, lost: set[Prefix]) -> None:
+    async def _take_back(self, trial: Trial, ticket: Ticket, lost: set[Prefix]) -> None:
         """Undo what was written for one whose other block another changed: it is served anew."""
         counts = trial.taken_by(ticket.handle)
         for cidr in counts.keys() - lost:
@@ -283,18 +281,3 @@ class Allocator:
                 undone = Trial({cidr: (await self._existing(cidr)).spec})
                 undone.give_back(cidr, ticket.handle)
         await count_down(self._store, ticket.handle, counts)
-
-
-def _apart(waiting: list[_Ticket]) -> tuple[list[_Ticket], list[_Ticket]]:
-    """Those to serve together, and those that wait for another of the same handle: what is its own must be clear."""
-    first: dict[str, _Ticket] = {}
-    rest = [ticket for ticket in waiting if first.setdefault(ticket.handle, ticket) is not ticket]
-    return list(first.values()), rest
-
-
-async def together(*work: Awaitable[object]) -> None:
-    """Wait until all have ended; the first error if there is one."""
-    answers = await asyncio.gather(*work, return_exceptions=True)
-    for answer in answers:
-        if isinstance(answer, BaseException):
-            raise answer
