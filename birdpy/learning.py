@@ -121,7 +121,7 @@ class Learning:
             heard.begun.add(after.name)
         if before.max_prefix < after.max_prefix:
             peers.let_return(peer)
-            if peer.up and self.rib.counts(after.name)[0] >= before.max_prefix:
+            if peer.up and self.rib.paths(after.name) >= before.max_prefix:
                 heard.ask.add(address)  # what was above the limit was not kept
         return touched
 
@@ -193,7 +193,7 @@ class Learning:
             return set()  # not configured yet: its session is reset before anything of it counts
         sender = Sender(peer.session, peer.opened.router_id if peer.opened else 0, self._clock())
         applied = self.rib.apply(event, sender, judge)
-        received, _ = self.rib.counts(peer.session.name)
+        received = self.rib.paths(peer.session.name)
         if peers.nearly_too_much(peer, received):
             heard.near.append(peer)
         if applied.surplus and peer.session.max_prefix_action == "restart" and peer.held_until is None:

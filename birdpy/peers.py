@@ -67,9 +67,14 @@ class Peer:
 
     @property
     def speaking(self) -> Session:
-        """The session as it is: with the source address in use, so that a next hop is one that the peer reaches."""
-        source = self.session.source_address or self.local
-        return self.session if source == self.session.source_address else replace(self.session, source_address=source)
+        """The session as it is: with what the peer agreed to, and the source address in use, which it reaches."""
+        session, opened = self.session, self.opened
+        source = session.source_address or self.local
+        several = session.add_path_send if opened is not None and session.families <= opened.add_path else 0
+        extended = session.extended_next_hop and opened is not None and opened.extended_next_hop
+        if (source, several, extended) == (session.source_address, session.add_path_send, session.extended_next_hop):
+            return session
+        return replace(session, source_address=source, add_path_send=several, extended_next_hop=extended)
 
     @property
     def state(self) -> str:

@@ -105,6 +105,7 @@ def path_status(state: State, verdict: Verdict, choice: Choice | None) -> RibPat
         stale=stale,
         best=best,
         accepted=isinstance(verdict, Accepted),
+        path_id=path.path_id,
         reason=last_resort(state, path) if best else why(state, verdict, path, choice),
     )
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 
 from birdpy import peers
-from birdpy.desired.advertisements import advertisements
+from birdpy.desired.advertisements import Chosen, advertisements
 from birdpy.desired.fib import learned_route, reachable_by
 from birdpy.due import Due, Pace
 from birdpy.forwarding import Forwarding
@@ -107,6 +107,9 @@ class State:
         if before is None or (before.fib_key, before.export_key) != (orders.fib_key, orders.export_key):
             changed |= set(self.learning.selection.choices)
         heard.changed |= changed
+        heard.changed = heard.changed | self.learning.selection.keep_offers(
+            wanted=any(session.add_path_send for session in orders.speaker.sessions)
+        )
         self.sessions_due.mark()
         self.apply(heard)
         return heard
@@ -250,7 +253,8 @@ class State:
     ) -> dict[AdvertisementKey, Advertisement]:
         if self.orders is None or not sessions or self.stage in QUIET:
             return {}
-        choices, rules = self.learning.selection.choices, self.orders.export
+        selection, rules = self.learning.selection, self.orders.export
         if self.stage is Stage.LAST_RESORT:
             rules = replace(rules, draining=True)
-        return advertisements(prefixes, choices, sessions, rules, self.programmed)
+        chosen = Chosen(selection.choices, selection.ranked)
+        return advertisements(prefixes, chosen, sessions, rules, self.programmed)

@@ -26,6 +26,7 @@ class Telling:
         self._sessions = sessions
         self._by_prefix: dict[Prefix, set[AdvertisementKey]] = {}
         self._by_peer: dict[Address, set[AdvertisementKey]] = {}
+        self._most_paths = 0  # the greatest path id that was ever wanted
 
     def knows(self, prefix: Prefix) -> bool:
         """Whether anything is wanted of `prefix` now, towards any peer."""
@@ -39,7 +40,7 @@ class Telling:
             self.settler.drop(key)
         for key, advertisement in wanted.items():
             self._by_peer.setdefault(key.peer, set()).add(key)
-            self.settler.put(key, advertisement)
+            self._put(key, advertisement)
         if wanted:
             self._by_prefix[prefix] = set(wanted)
         else:
@@ -55,7 +56,7 @@ class Telling:
         for key, advertisement in wanted.items():
             self._by_peer[peer].add(key)
             self._by_prefix.setdefault(key.prefix, set()).add(key)
-            self.settler.put(key, advertisement)
+            self._put(key, advertisement)
 
     def silence(self, peer: Address) -> None:
         """The session of `peer` is down: nothing is wanted of it, and what it was told has to be read again."""
@@ -77,9 +78,14 @@ class Telling:
         told = [key for key in self.settler.held if key.peer == peer]
         return not told and self.settler.settled(())
 
+    def _put(self, key: AdvertisementKey, advertisement: Advertisement) -> None:
+        self._most_paths = max(self._most_paths, key.path_id)
+        self.settler.put(key, advertisement)
+
     def told(self, prefix: Prefix) -> bool:
         """Whether any peer that is up may still believe that `prefix` is here."""
-        return any(AdvertisementKey(peer, prefix) in self.settler.held for peer in self._by_peer)
+        held, ids = self.settler.held, range(self._most_paths + 1)
+        return any(AdvertisementKey(peer, prefix, path_id) in held for peer in self._by_peer for path_id in ids)
 
     def complete(self, peer: Address) -> bool:
         """Whether `peer` was told all that is wanted of it, and nothing else; what ExaBGP refuses counts as told."""
@@ -87,7 +93,7 @@ class Telling:
 
     def count(self, peer: Address) -> int:
         """How many prefixes the peer has been told."""
-        return sum(key in self.settler.held for key in self._by_peer.get(peer, ()))
+        return len({key.prefix for key in self._by_peer.get(peer, ()) if key in self.settler.held})
 
     async def settle(self, now: float) -> Outcome[AdvertisementKey, Advertisement]:
         """One pass; it ends when every command was answered."""

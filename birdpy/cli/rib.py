@@ -41,6 +41,7 @@ def rib(prefix: str | None, node: str | None, lab: str | None, output: str) -> N
         Column("PREFIX", lambda at: at.entry.prefix),
         Column("NEXT HOP", lambda at: at.path.next_hop),
         Column("FROM", lambda at: at.path.session or at.path.source),
+        Column("ID", lambda at: at.path.path_id or ""),
         Column("AS PATH", lambda at: " ".join(map(str, at.path.as_path))),
         Column("PREF", lambda at: at.path.local_pref),
         Column("MED", lambda at: at.path.med, wide=True),

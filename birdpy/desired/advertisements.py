@@ -3,7 +3,8 @@
 Sessions that policy cannot tell apart are one group: what they hear is worked out once.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from birdpy.policy.exports import Announced, ExportRules, Made, Withheld, judge
 from birdpy.policy.session import Session
@@ -16,11 +17,25 @@ from felixpy.model.routes import Origin
 UNPROGRAMMED = "its blackhole is not in the kernel yet"
 
 Advertisements = dict[AdvertisementKey, Advertisement]
+Ranked = Callable[[Prefix, int], Sequence[Path]]
+
+
+def nothing(_prefix: Prefix, _most: int) -> Sequence[Path]:
+    """The `Ranked` of a router that tells nobody more than the best path."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What there is to tell: the best path of each prefix and, where sessions are told several, the best few."""
+
+    best: Mapping[Prefix, Choice]
+    ranked: Ranked = nothing
 
 
 def advertisements(
     prefixes: Iterable[Prefix],
-    choices: Mapping[Prefix, Choice],
+    chosen: Chosen,
     sessions: Collection[Session],
     rules: ExportRules,
     programmed: Collection[Prefix],
@@ -28,22 +43,30 @@ def advertisements(
     """What `sessions` (those that are up) should hear about `prefixes`; what is absent has to be withdrawn.
 
     All prefixes give the whole; the prefixes that changed give what takes the place of their former entries.
-    `programmed` holds the own blocks whose blackhole was read back from the kernel: the others wait.
+    `programmed` holds the own blocks whose blackhole was read back from the kernel: the others wait. Of
+    several paths to one prefix the ids are their ranks, from 1 (RFC 7911 leaves them to the sender): a restarted
+    router gives the same ones.
     """
     grouped: list[tuple[tuple[Session, ...], Made]] = [(members, {}) for members in groups(sessions)]
     wanted: Advertisements = {}
     for prefix in prefixes:
-        choice = choices.get(prefix)
-        if choice is None or waits(choice.best, programmed):
+        choice = chosen.best.get(prefix)
+        if choice is None:
             continue
-        path = choice.best
         for members, made in grouped:
-            _tell(path, members, rules, made, wanted)
+            several = members[0].add_path_send
+            paths = enumerate(chosen.ranked(prefix, several), 1) if several else [(0, choice.best)]
+            for path_id, path in paths:
+                if not waits(path, programmed):
+                    wanted.update(_told((path, path_id), members, rules, made))
     return wanted
 
 
-def _tell(path: Path, members: tuple[Session, ...], rules: ExportRules, made: Made, wanted: Advertisements) -> None:
-    """Add what one group hears of `path`. Its sender, if it is one of them, hears nothing."""
+def _told(
+    what: tuple[Path, int], members: tuple[Session, ...], rules: ExportRules, made: Made
+) -> Iterator[tuple[AdvertisementKey, Advertisement]]:
+    """What one group hears of a path under this id. Its sender, if it is one of them, hears nothing."""
+    path, path_id = what
     others = [session for session in members if path.source != "bgp" or session.name != path.session]
     if not others:
         return
@@ -51,8 +74,8 @@ def _tell(path: Path, members: tuple[Session, ...], rules: ExportRules, made: Ma
     if isinstance(verdict, Announced):
         origin = origin_of(path, verdict)
         for session in others:
-            key = AdvertisementKey(session.address, path.prefix)
-            wanted[key] = Advertisement(key, verdict.next_hop, verdict.attributes, origin)
+            key = AdvertisementKey(session.address, path.prefix, path_id)
+            yield key, Advertisement(key, verdict.next_hop, verdict.attributes, origin)
 
 
 def waits(path: Path, programmed: Collection[Prefix]) -> bool:
@@ -86,6 +109,8 @@ def _likeness(session: Session) -> object:
         session.filters,
         session.route_reflector_client,
         session.cluster_id,
+        session.add_path_send,
+        session.extended_next_hop,
     )
 
 

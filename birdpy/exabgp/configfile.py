@@ -18,6 +18,8 @@ from felixpy.model.addresses import Address, family
 MD5_KEY_BYTES = 80  # TCP_MD5SIG_MAXKEYLEN in include/uapi/linux/tcp.h
 RESTART_TIME_MAX_S = 4095  # 12 bits, RFC 4724 §3
 
+ADD_PATH = {(False, False): "disable", (True, False): "receive", (False, True): "send", (True, True): "send/receive"}
+
 _NEIGHBOR = """\
 neighbor {address} {{
     router-id {router_id};
@@ -39,7 +41,7 @@ neighbor {address} {{
         graceful-restart {restart};
         add-path {add_path};
         extended-message disable;
-    }}
+{capabilities}    }}
     api {{
         processes [ birdpy ];
         neighbor-changes;
@@ -124,11 +126,14 @@ def _neighbor(session: Session, speaker: Speaker) -> str:
         optional="".join(f"    {line};\n" for line in _optional(session)),
         families=families,
         restart=restart or "disable",  # a zero would mean: as long as the hold time
-        add_path="disable",
+        add_path=ADD_PATH[session.add_path_receive, session.add_path_send > 0],
+        capabilities="        nexthop enable;\n" if session.extended_next_hop else "",
     )
 
 
 def _optional(session: Session) -> Iterator[str]:
+    if session.extended_next_hop:
+        yield "nexthop { ipv4 unicast ipv6; }"
     if session.password is not None:
         yield f'md5-password "{b64encode(session.password.encode()).decode()}"'
         yield "md5-base64 true"

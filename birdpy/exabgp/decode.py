@@ -210,7 +210,8 @@ def _opened(peer: Address, told: lines.Open) -> Opened:
         forwarding_kept=_families(name for name, flags in kept.items() if flags),
         route_refresh=refresh,
         enhanced_refresh="enhanced-route-refresh" in by_name,
-        add_path=_families(by_name.get("addpath", {})),
+        add_path=_families(f for f, how in by_name.get("addpath", {}).items() if how in ("receive", "send/receive")),
+        extended_next_hop="ipv4/unicast/ipv6" in by_name.get("nexthop", {}).get("conversion", []),
         restartable=_families(kept),
     )
 

@@ -47,6 +47,9 @@ SESSION: Mapping[str, Effect] = {
     "held_down": Effect.RESET,
     "max_prefix": Effect.SOFT,
     "max_prefix_action": Effect.LIVE,
+    "add_path_receive": Effect.RESET,
+    "add_path_send": Effect.RESET,
+    "extended_next_hop": Effect.RESET,
     "cluster_node": Effect.LIVE,
     "reachable_by": Effect.LIVE,  # a kernel route of its own
     "defined_by": Effect.LIVE,

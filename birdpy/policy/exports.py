@@ -169,10 +169,11 @@ def _leaving(path: Path, session: Session, rules: ExportRules, rule: str) -> Ann
 def _next_hop(path: Path, session: Session, speaker: Speaker) -> Address | None:
     """Our own address for what is ours and towards eBGP; unchanged within the AS and with Keep; Self on request."""
     changed = session.next_hop_mode == "Self" or (session.external and session.next_hop_mode != "Keep")
-    if path.next_hop is not None and not changed:
-        return path.next_hop
+    kept = path.next_hop
+    if kept is not None and not changed and (session.extended_next_hop or family(kept) == family(path.prefix)):
+        return kept
     source = session.source_address
-    if source is not None and family(source) == family(path.prefix):
+    if source is not None and (session.extended_next_hop or family(source) == family(path.prefix)):
         return source
     return speaker.address(family(path.prefix))
 

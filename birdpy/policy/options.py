@@ -11,6 +11,9 @@ from felixpy.model.resources import BGPPeer, Resource, SecretKeyRef
 MAX_PREFIX = "felixpy.io/max-prefix"
 MAX_PREFIX_ACTION = "felixpy.io/max-prefix-action"
 FAMILIES = "felixpy.io/families"
+ADD_PATH = "felixpy.io/add-path"
+ADD_PATHS = "felixpy.io/add-paths"
+EVERY_PATH = 255  # told of one prefix when no number is given: all that there are
 DEFAULT_MAX_PREFIX = 10000
 LONGEST_RESTART_S = 4095  # RFC 4724 §3: twelve bits
 FAMILY_NAMES: dict[str, Family] = {"ipv4": 4, "ipv6": 6}
@@ -34,6 +37,8 @@ class Options:
     reachable_by: Address | None = None
     max_prefix: int = DEFAULT_MAX_PREFIX
     max_prefix_action: str = "restart"
+    add_path_receive: bool = False
+    add_path_send: int = 0
     problems: tuple[InvalidResource, ...] = ()
     unusable: bool = False
 
@@ -83,6 +88,8 @@ def _of_peer(
         reachable_by=gateway,
         max_prefix=_max_prefix(peer, problems),
         max_prefix_action=_max_prefix_action(peer, problems),
+        add_path_receive=_add_path(peer, problems) in ("receive", "both"),
+        add_path_send=_paths(peer, problems) if _add_path(peer, []) in ("send", "both") else 0,
         problems=tuple(problems),
         unusable=unusable,
     )
@@ -95,6 +102,24 @@ def _seconds(duration: float | None, default: int) -> int:
 
 def _bad_annotation(peer: Resource[BGPPeer], name: str, reason: str) -> InvalidResource:
     return InvalidResource(f"BGPPeer {peer.name}", f"metadata.annotations[{name}]", reason)
+
+
+def _add_path(peer: Resource[BGPPeer], problems: list[InvalidResource]) -> str:
+    """RFC 7911, of which Calico's resources say nothing: `felixpy.io/add-path: receive|send|both`."""
+    text = peer.meta.annotations.get(ADD_PATH, "off")
+    if text in ("off", "receive", "send", "both"):
+        return text
+    problems.append(_bad_annotation(peer, ADD_PATH, f"{text!r} is none of receive, send, both, off; off holds"))
+    return "off"
+
+
+def _paths(peer: Resource[BGPPeer], problems: list[InvalidResource]) -> int:
+    """How many paths of a prefix are told at most: `felixpy.io/add-paths: "2"`, the best ones; else all."""
+    text = peer.meta.annotations.get(ADD_PATHS, str(EVERY_PATH))
+    if text.isascii() and text.isdecimal() and 0 < int(text) <= EVERY_PATH:
+        return int(text)
+    problems.append(_bad_annotation(peer, ADD_PATHS, f"{text!r} is no number of 1..{EVERY_PATH}; all are told"))
+    return EVERY_PATH
 
 
 def _max_prefix(peer: Resource[BGPPeer], problems: list[InvalidResource]) -> int:

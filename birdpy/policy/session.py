@@ -35,6 +35,9 @@ class Session:
     max_prefix_action: str = "restart"  # restart | warn
     cluster_node: str = ""  # the node of the cluster that owns `address`, when one does
     reachable_by: Address | None = None
+    add_path_receive: bool = False  # RFC 7911: the peer may tell several paths of a prefix
+    add_path_send: int = 0  # so many paths of a prefix are told, each with an id; 0: the best alone, without one
+    extended_next_hop: bool = False  # RFC 8950: our IPv4 prefixes leave with our IPv6 address
     defined_by: str = ""  # the BGPPeer that made this session; "" for the mesh
 
     @property

@@ -115,6 +115,7 @@ def _session(wish: Peering, desk: Desk, problems: list[InvalidResource]) -> Sess
     local_as = chosen.local_as or desk.cluster.asn(desk.here)
     peer_as = wish.asn or local_as
     reflects = desk.here.cluster_id is not None and peer_as == local_as and not _same_cluster(wish, desk.here)
+    families = chosen.families if wish.owner is None and peer_as != local_as else frozenset({family(wish.address)})
     password, held = _password(chosen, desk)
     return Session(
         name=name_of(wish),
@@ -123,7 +124,7 @@ def _session(wish: Peering, desk: Desk, problems: list[InvalidResource]) -> Sess
         local_as=local_as,
         peer_as=peer_as,
         source_address=desk.here.addresses[family(wish.address)] if chosen.from_node_address else None,
-        families=chosen.families if wish.owner is None and peer_as != local_as else frozenset({family(wish.address)}),
+        families=families,
         passive=wish.kind == "Local_Workload" or _listens(wish, desk.here),
         ttl_security=chosen.ttl_security,
         multihop=chosen.ttl_security != 1,
@@ -139,6 +140,9 @@ def _session(wish: Peering, desk: Desk, problems: list[InvalidResource]) -> Sess
         held_down=WORKLOAD if wish.kind == "Local_Workload" else held or _unread(wish, desk),
         max_prefix=chosen.max_prefix,
         max_prefix_action=chosen.max_prefix_action,
+        add_path_receive=chosen.add_path_receive,
+        add_path_send=chosen.add_path_send,
+        extended_next_hop=4 in families and family(wish.address) == 6,
         cluster_node=wish.owner.name if wish.owner else "",
         reachable_by=chosen.reachable_by,
         defined_by=wish.peer.name if wish.peer else "",

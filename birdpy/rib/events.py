@@ -46,7 +46,8 @@ class Opened:
     forwarding_kept: frozenset[Family] = frozenset()  # F bit per family
     route_refresh: bool = False
     enhanced_refresh: bool = False
-    add_path: frozenset[Family] = frozenset()
+    add_path: frozenset[Family] = frozenset()  # in which it takes several paths of a prefix (RFC 7911)
+    extended_next_hop: bool = False  # IPv4 prefixes may come and go with IPv6 next hops (RFC 8950)
     restartable: frozenset[Family] = frozenset({4, 6})  # named in capability 64: those whose routes it asks to keep
 
 

@@ -40,6 +40,7 @@ class Selection:
         self._rib, self._ground, self._wanted = rib, ground, wanted or Preferences()
         self._decided: dict[object, Decided] = {}
         self._choices: dict[Prefix, Choice] = {}
+        self._offers: dict[Prefix, list[Candidate]] | None = None  # what may be chosen, when all of it is told
         self._firm: dict[Address, Resolution] = {}
         self._soft: dict[Address, dict[Prefix, Resolution]] = {}  # not settled by the kernel: for each user
         self._soft_of: dict[Prefix, frozenset[Address]] = {}  # the soft next hops of a prefix, where it has any
@@ -58,6 +59,24 @@ class Selection:
     def choices(self) -> Mapping[Prefix, Choice]:
         """All that is chosen."""
         return self._choices
+
+    def keep_offers(self, *, wanted: bool) -> Set[Prefix]:
+        """Whether paths that were not chosen count as well, for `ranked`; the prefixes that changed by that."""
+        if wanted is (self._offers is not None):
+            return frozenset()
+        self._offers = {} if wanted else None
+        return self.update(tuple(self._rib)) if wanted else frozenset()
+
+    def ranked(self, prefix: Prefix, most: int) -> list[Path]:
+        """The best paths to `prefix`, the best first: each is what would be chosen without those before it."""
+        left = list((self._offers or {}).get(prefix, ()))
+        found: list[Path] = []
+        while left and len(found) < most:
+            choice = best_path(left, self._wanted)
+            assert choice is not None  # there is one at least
+            found.append(choice.best)
+            left = [candidate for candidate in left if candidate.path is not choice.best]
+        return found
 
     def way(self, of: Path | Address) -> Resolution:
         """How the next hop of a path is reached, or an address that is no path's."""
@@ -118,7 +137,13 @@ class Selection:
             moved = moved or self._soft[hop].get(prefix) != way
             self._soft[hop][prefix] = way
         before = self._choices.get(prefix)
-        after = self._decide(reachable(paths, self.way))
+        offered = reachable(paths, self.way)
+        if self._offers is not None:
+            moved = moved or self._offers.get(prefix, []) != offered
+            self._offers[prefix] = offered
+            if not offered:
+                del self._offers[prefix]
+        after = self._decide(offered)
         if before == after:
             return moved
         if after is None:

@@ -41,6 +41,7 @@ class Count:
     """How much of the table one session gave."""
 
     prefixes: int = 0
+    paths: int = 0  # more than prefixes with add-path; what the limit is compared with
     accepted: int = 0  # paths
 
 
@@ -90,6 +91,11 @@ class Rib:
         count = self._counts.get(session)
         return (count.prefixes, count.accepted) if count is not None else (0, 0)
 
+    def paths(self, session: str) -> int:
+        """How many paths came from a session: with add-path more than prefixes."""
+        count = self._counts.get(session)
+        return count.paths if count is not None else 0
+
     def stale(self, session: str) -> frozenset[tuple[Prefix, int]]:
         """The (prefix, path id) pairs kept for a restarting peer (RFC 4724) and not yet heard again."""
         return frozenset(self._stale.get(session, ()))
@@ -104,10 +110,10 @@ class Rib:
         for reach in update.announced:
             held = self._held.get(reach.prefix, ())
             mine = [verdict for verdict in held if verdict.received.session == session.name]
-            if not mine and count.prefixes >= session.max_prefix:
+            before = next((verdict for verdict in mine if verdict.received.path_id == reach.path_id), None)
+            if before is None and count.paths >= session.max_prefix:
                 surplus += 1
                 continue
-            before = next((verdict for verdict in mine if verdict.received.path_id == reach.path_id), None)
             if before is not None and self._unchanged(before, reach, update.attributes, sender):
                 continue
             self._place(judge(_path(reach, update.attributes, sender)), held, before, new=not mine)
@@ -144,6 +150,7 @@ class Rib:
             self._lengths[length] = self._lengths.get(length, 0) + 1
         count = self._counts.setdefault(received.session, Count())
         count.prefixes += new
+        count.paths += before is None
         count.accepted += isinstance(verdict, Accepted) - isinstance(before, Accepted)
 
     def replace_local(self, paths: Mapping[Prefix, Path], rule: str = "own") -> Touched:
@@ -232,6 +239,7 @@ class Rib:
                 del self._lengths[length]
         count = self._counts[key[0]]
         count.prefixes -= not any(verdict.received.session == key[0] for verdict in left)
+        count.paths -= 1
         count.accepted -= isinstance(gone, Accepted)
         marked = self._stale.get(key[0])
         if marked:

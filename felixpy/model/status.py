@@ -227,6 +227,7 @@ class RibPath(Record, frozen=True):
     stale: bool = False
     best: bool = False
     accepted: bool = True
+    path_id: int = 0  # as the peer gave it (RFC 7911); 0 without add-path
     reason: str = ""  # refused: by which rule; not best: lost in which round
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, ip_address, ip_network
 
-from birdpy.desired.advertisements import Advertisements, advertisements
+from birdpy.desired.advertisements import Advertisements, Chosen, advertisements
 from birdpy.desired.originate import local_paths, own_blocks
 from birdpy.desired.rules import export_rules
 from birdpy.policy.guard import Here, Own
@@ -59,7 +59,7 @@ class Router:
         """What changed since it was last told; None withdraws."""
         peers = [one for one in self.here.sessions if one.address in self.up]
         choices = self.selection.choices
-        wanted = advertisements(choices, choices, peers, self.rules, self.blocks.blackholed)
+        wanted = advertisements(choices, Chosen(choices), peers, self.rules, self.blocks.blackholed)
         changed: dict[AdvertisementKey, Advertisement | None] = {
             key: one for key, one in wanted.items() if self.told.get(key) != one
         }

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import structs
 
-from birdpy.desired.advertisements import UNPROGRAMMED, advertisements, groups, verdict_of
+from birdpy.desired.advertisements import UNPROGRAMMED, Chosen, advertisements, groups, verdict_of
 from birdpy.policy.exports import Announced, ExportRules, Withheld
 from birdpy.rib.advertisement import AdvertisementKey
 from birdpy.rib.best_path import Choice
@@ -33,7 +33,7 @@ def choices(*paths: Path) -> dict[Prefix, Choice]:
 def told(chosen: dict[Prefix, Choice], *over: Any, programmed: Any = (BLOCK,)) -> dict[str, set[str]]:
     """Prefix -> the peers that hear of it."""
     heard: dict[str, set[str]] = {}
-    for key, one in advertisements(chosen, chosen, over, RULES, programmed).items():
+    for key, one in advertisements(chosen, Chosen(chosen), over, RULES, programmed).items():
         assert one.key == key
         heard.setdefault(str(key.prefix), set()).add(str(key.peer))
     return heard
@@ -72,13 +72,13 @@ def test_the_sender_may_be_any_of_its_group() -> None:
 
 
 def test_a_prefix_without_a_choice_is_withdrawn_by_being_absent() -> None:
-    assert advertisements([THEIRS], {}, [TOR], RULES, ()) == {}
+    assert advertisements([THEIRS], Chosen({}), [TOR], RULES, ()) == {}
 
 
 def test_the_prefixes_that_changed_give_their_part_of_the_whole() -> None:
     chosen = choices(own(), path(), path("10.65.2.0/26"))
-    whole = advertisements(chosen, chosen, [MESH, TOR], RULES, (BLOCK,))
-    part = advertisements([THEIRS], chosen, [MESH, TOR], RULES, (BLOCK,))
+    whole = advertisements(chosen, Chosen(chosen), [MESH, TOR], RULES, (BLOCK,))
+    part = advertisements([THEIRS], Chosen(chosen), [MESH, TOR], RULES, (BLOCK,))
     assert part == {key: one for key, one in whole.items() if key.prefix == THEIRS}
     assert set(part) == {AdvertisementKey(ip_address("10.0.0.9"), THEIRS)}
 
@@ -91,7 +91,9 @@ def test_equal_sessions_are_one_group() -> None:
 
 def test_an_announcement_knows_where_it_comes_from() -> None:
     chosen = choices(own(), path())
-    found = {str(k.prefix): a.origin for k, a in advertisements(chosen, chosen, [TOR], RULES, (BLOCK,)).items()}
+    found = {
+        str(k.prefix): a.origin for k, a in advertisements(chosen, Chosen(chosen), [TOR], RULES, (BLOCK,)).items()
+    }
     mine, theirs = found[str(BLOCK)], found[str(THEIRS)]
     assert mine is not None and theirs is not None
     assert (mine.kind, mine.name, mine.rule) == ("block", str(BLOCK), "own block 10.65.0.0/26")
@@ -107,7 +109,7 @@ def test_prefixes_with_equal_attributes_share_what_leaves_and_others_do_not() ->
         path("10.65.4.0/26", "10.0.0.7", attributes=shared),
     )
     keep = replace(TOR, next_hop_mode="Keep")
-    found = {str(k.prefix): a for k, a in advertisements(chosen, chosen, [keep], RULES, ()).items()}
+    found = {str(k.prefix): a for k, a in advertisements(chosen, Chosen(chosen), [keep], RULES, ()).items()}
     one, two, three, four = found.values()
     assert one.attributes is two.attributes
     assert three.attributes.communities == {(1, 1)}
