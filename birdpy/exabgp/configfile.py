@@ -35,7 +35,7 @@ neighbor {address} {{
     manual-eor true;
 {optional}    family {{
 {families}    }}
-    capability {{
+{next_hops}    capability {{
         asn4 enable;
         route-refresh enable;
         graceful-restart {restart};
@@ -54,6 +54,12 @@ neighbor {address} {{
         }}
     }}
 }}
+"""
+
+_IPV4_BY_IPV6 = """\
+    nexthop {
+        ipv4 unicast ipv6;
+    }
 """
 
 # The program is never run: the launcher joins ExaBGP to a bridge that it made before it gave up its rights.
@@ -127,13 +133,12 @@ def _neighbor(session: Session, speaker: Speaker) -> str:
         families=families,
         restart=restart or "disable",  # a zero would mean: as long as the hold time
         add_path=ADD_PATH[session.add_path_receive, session.add_path_send > 0],
+        next_hops=_IPV4_BY_IPV6 if session.extended_next_hop else "",
         capabilities="        nexthop enable;\n" if session.extended_next_hop else "",
     )
 
 
 def _optional(session: Session) -> Iterator[str]:
-    if session.extended_next_hop:
-        yield "nexthop { ipv4 unicast ipv6; }"
     if session.password is not None:
         yield f'md5-password "{b64encode(session.password.encode()).decode()}"'
         yield "md5-base64 true"
