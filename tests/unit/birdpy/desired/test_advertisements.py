@@ -114,3 +114,16 @@ def test_prefixes_with_equal_attributes_share_what_leaves_and_others_do_not() ->
     assert one.attributes is two.attributes
     assert three.attributes.communities == {(1, 1)}
     assert [str(each.next_hop) for each in (one, two, three, four)] == ["10.0.0.2"] * 3 + ["10.0.0.7"]
+
+
+def test_a_session_that_takes_several_is_told_the_best_few_with_their_ranks_and_the_others_one() -> None:
+    first, second = path(session="a", attributes=attributes(1)), path(session="b", attributes=attributes(1, 2))
+    third = path(session=TOR.name, attributes=attributes(1, 2, 3))
+    several = replace(TOR, name="several", address=ip_address("10.0.0.8"), add_path_send=2)
+    chosen = Chosen(choices(first), lambda _, most: [first, second, third][:most])
+    found = advertisements([THEIRS], chosen, [TOR, several], RULES, ())
+    assert {(str(key.peer), key.path_id): len(one.attributes.as_path) for key, one in found.items()} == {
+        ("10.0.0.9", 0): 2, ("10.0.0.8", 1): 2, ("10.0.0.8", 2): 3,
+    }  # fmt: skip
+    back = replace(TOR, add_path_send=3)  # its own path is not told back, and the others keep their ranks
+    assert {key.path_id for key in advertisements([THEIRS], chosen, [back], RULES, ())} == {1, 2}

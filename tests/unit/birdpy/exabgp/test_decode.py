@@ -213,3 +213,17 @@ def test_every_kind_of_line_has_its_event(text: bytes, events: list[Event]) -> N
 def test_a_line_that_means_nothing_is_undecodable(text: bytes) -> None:
     with pytest.raises(Undecodable):
         decode(text)
+
+
+@pytest.mark.parametrize(("how", "takes"), [("send/receive", True), ("receive", True), ("send", False), ("x", False)])
+def test_several_paths_are_told_only_to_a_peer_that_takes_them(how: str, takes: bool) -> None:
+    told = only(line("open", OPEN.replace("send/receive", how)))
+    assert isinstance(told, Opened)
+    assert told.add_path == (frozenset({4}) if takes else frozenset())
+
+
+def test_a_peer_says_that_it_takes_ipv4_by_way_of_ipv6() -> None:
+    offered = '"5": { "name": "nexthop", "conversion": [ "ipv4/unicast/ipv6" ] }, "69"'
+    told = only(line("open", OPEN.replace('"69"', offered)))
+    assert isinstance(told, Opened)
+    assert told.extended_next_hop

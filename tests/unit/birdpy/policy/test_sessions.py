@@ -80,6 +80,9 @@ def test_without_ipv4_the_router_id_is_made_from_the_name() -> None:
     assert speaker(snapshot(node("n1", "fd00::1/64")), "n1").router_id == hashed_router_id("n1")
 
 
+NO_PATHS = {"felixpy.io/add-path": "send", "felixpy.io/add-paths": "0"}
+
+
 @pytest.mark.parametrize(
     ("resources", "expected"),
     [
@@ -98,6 +101,14 @@ def test_without_ipv4_the_router_id_is_made_from_the_name() -> None:
         ((node("n1", "10.0.0.300/24"),), ["Node n1: spec.bgp.ipv4Address: "]),
         ((node("n1", "10.0.0.1/24"), node("n2", "10.0.0.1/24")), ["Node n2: spec.bgp: 10.0.0.1 is the add"]),
         ((N1, peer(peer_ip="10.0.0.9", as_number=1, notes={"felixpy.io/max-prefix": "-1"})), ["BGPPeer p: meta"]),
+        (
+            (N1, peer(peer_ip="10.0.0.9", as_number=1, notes={"felixpy.io/add-path": "yes"})),
+            ["BGPPeer p: metadata.annotations[felixpy.io/add-path]: 'yes' is none of"],
+        ),
+        (
+            (N1, peer(peer_ip="10.0.0.9", as_number=1, notes=NO_PATHS)),
+            ["BGPPeer p: metadata.annotations[felixpy.io/add-paths]: '0' is no number of 1..255"],
+        ),
         (
             (N1, peer(peer_ip="10.0.0.9", as_number=1, notes={"felixpy.io/max-prefix-action": "stop"})),
             ["BGPPeer p: metadata.annotations[felixpy.io/max-prefix-action]: 'stop' is neither"],
@@ -211,3 +222,22 @@ def test_too_many_sessions_are_named_with_what_to_do() -> None:
     assert problems(*many[:151], name="n0") == []
     (problem,) = problems(*many, name="n0")
     assert problem == "Node n0: has 151 sessions, more than 150: turn the mesh off and use route reflectors"
+
+
+@pytest.mark.parametrize(
+    ("notes", "receives", "sends"),
+    [({}, False, 0), ({"add-path": "receive"}, True, 0), ({"add-path": "send"}, False, 255),
+     ({"add-path": "both", "add-paths": "3"}, True, 3), ({"add-paths": "3"}, False, 0)],
+)  # fmt: skip
+def test_add_path_is_asked_for_by_annotation(notes: dict[str, str], receives: bool, sends: int) -> None:
+    named = {f"felixpy.io/{key}": value for key, value in notes.items()}
+    (one,) = speaker(snapshot(N1, peer(peer_ip="10.0.0.9", as_number=1, notes=named)), "n1").sessions
+    assert (one.add_path_receive, one.add_path_send) == (receives, sends)
+
+
+def test_ipv4_over_an_ipv6_session_goes_by_way_of_ipv6() -> None:
+    both = {"felixpy.io/families": "ipv4,ipv6"}
+    six = node("n1", "10.0.0.1/24", "fd00::1/64")
+    (one,) = speaker(snapshot(six, peer(peer_ip="fd00::9", as_number=1, notes=both)), "n1").sessions
+    (other,) = speaker(snapshot(six, peer(peer_ip="10.0.0.9", as_number=1, notes=both)), "n1").sessions
+    assert (one.extended_next_hop, other.extended_next_hop) == (True, False)

@@ -166,3 +166,36 @@ def test_of_two_next_hops_under_one_route_one_may_go() -> None:
     chosen = selection(rib, LAN)
     assert chosen.update(rib.lost("a")) == {Q}
     assert chosen.update(rib.lost("Node_10_0_0_2")) == {P, ip_network("10.3.0.0/16")}
+
+
+def test_ranked_paths_are_what_would_be_chosen_without_those_before_them() -> None:
+    best = path("10.1.0.0/16", "10.0.0.2", session="a", attributes=attributes(1))
+    next_best = path("10.1.0.0/16", "10.0.0.3", session="b", attributes=attributes(1, 2))
+    last = path("10.1.0.0/16", "10.0.0.4", session="b", path_id=7, attributes=attributes(1, 2, 3))
+    nowhere = path("10.1.0.0/16", "192.0.2.1", session="c", attributes=attributes(1))
+    chosen = selection(table(last, nowhere, next_best, best), LAN)
+    assert chosen.ranked(P, 9) == []  # nobody asked
+    assert chosen.keep_offers(wanted=True) == {P}
+    assert chosen.keep_offers(wanted=True) == set()
+    assert chosen.ranked(P, 9) == [best, next_best, last]
+    assert chosen.ranked(P, 2) == [best, next_best]
+    assert chosen.ranked(Q, 2) == []
+
+
+def test_a_path_that_is_not_chosen_counts_as_a_change_where_several_are_told() -> None:
+    best = path("10.1.0.0/16", "10.0.0.2", session="a", attributes=attributes(1))
+    worse = path("10.1.0.0/16", "10.0.0.3", session="b", attributes=attributes(1, 2))
+    worst = path("10.1.0.0/16", "10.9.0.2", session="c", attributes=attributes(1, 2, 3))
+    rib = table(best, worse)
+    chosen = selection(rib, LAN, way("10.9.0.0/24", "eth1"))
+    rib.put(Accepted(worst, "ok", worst))
+    assert chosen.update([P]) == set()
+    chosen.keep_offers(wanted=True)
+    assert chosen.ranked(P, 9) == [best, worse, worst]
+    assert chosen.on(Ground(routes(LAN))) == {P}  # the way of the worst one is gone
+    assert chosen.ranked(P, 9) == [best, worse]
+    rib.lost("b")
+    assert chosen.update([P]) == {P}
+    assert chosen.ranked(P, 9) == [best]
+    chosen.keep_offers(wanted=False)
+    assert chosen.ranked(P, 9) == []

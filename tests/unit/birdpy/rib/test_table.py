@@ -183,3 +183,15 @@ def test_a_new_router_id_of_the_peer_is_a_change() -> None:
     rib = Rib()
     heard(rib, N2, A)
     assert rib.apply(said(N2, A), Sender(N2, 8, 2.0), take).touched == {A}
+
+
+def test_the_limit_counts_paths_so_that_ids_do_not_get_round_it() -> None:
+    rib = Rib()
+    strict = replace(N2, max_prefix=2)
+    assert heard(rib, strict, A, path_id=1) == Applied({A})
+    assert heard(rib, strict, A, path_id=2) == Applied({A})
+    assert heard(rib, strict, A, path_id=3) == Applied(set(), surplus=1)
+    assert heard(rib, strict, A, path_id=2, shared=attributes(9)) == Applied({A})
+    assert (rib.paths(N2.name), rib.counts(N2.name)) == (2, (1, 2))
+    heard(rib, strict, gone=[A], path_id=1)
+    assert rib.paths(N2.name) == 1
