@@ -198,6 +198,9 @@ def host(folder: Path) -> Iterator[Host]:
         if holder.stdout is not None:
             holder.stdout.close()
         cgroups.remove(group)
+        for left in sorted(Path("/sys/fs/cgroup/unified").glob(f"{group[1:]}/**"), reverse=True):
+            with contextlib.suppress(OSError):
+                left.rmdir()  # runc's, in the one hierarchy that has no controllers
 
 
 def serve(made: Host) -> None:

@@ -20,8 +20,8 @@ oom_score = 0
 disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.btrfs",
   "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.devmapper"]
 """
-RUN = ("ctr", "run", "--rm", "--cni", "--cgroup", "", BUSYBOX)
 MANY = 50
+PING = f"ping -c1 -W2 {UPLINK}"
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +30,11 @@ def containerd(machine: Host, image: Path) -> Host:
     start(machine)
     machine.load("ctr", "images", "import", "-", file=image)
     return machine
+
+
+def container(machine: Host, name: str, *command: str) -> list[str]:
+    """The words that run a container in the foreground."""
+    return ["ctr", "run", "--rm", "--cni", f"--cgroup={machine.group}/{name}", BUSYBOX, name, *command]
 
 
 def start(machine: Host) -> None:
@@ -41,13 +46,13 @@ def started(machine: Host, name: str, *command: str) -> "subprocess.Popen[str]":
     """A container in the foreground of a ctr that runs on."""
     pipe = subprocess.PIPE
     return subprocess.Popen(
-        machine.command(*RUN, name, *command), env=machine.env, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe,
-        text=True,
+        machine.command(*container(machine, name, *command)), env=machine.env, stdin=subprocess.DEVNULL, stdout=pipe,
+        stderr=pipe, text=True,
     )  # fmt: skip
 
 
 def test_a_container_has_an_address_and_reaches_the_node_and_leaves_nothing(containerd: Host) -> None:
-    said = containerd.run(*RUN, "one", "sh", "-c", f"ip -4 -o addr show eth0; ip route; ping -c1 -W2 {UPLINK}")
+    said = containerd.run(*container(containerd, "one", "sh", "-c", f"ip -4 -o addr show eth0; ip route; {PING}"))
     assert "inet 10.65.0." in said and "default via 169.254.1.1 dev eth0" in said
     assert ", 0% packet loss" in said
     until(lambda: not containerd.left())
@@ -89,6 +94,6 @@ def test_containerd_killed_in_the_middle_leaks_nothing(containerd: Host) -> None
     for ctr in middle:
         ctr.communicate(timeout=60)
     until(lambda: not containerd.left())
-    said = containerd.run(*RUN, "after", "ping", "-c1", "-W2", UPLINK)
+    said = containerd.run(*container(containerd, "after", "sh", "-c", PING))
     assert ", 0% packet loss" in said
     until(lambda: not containerd.left())
