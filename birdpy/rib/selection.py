@@ -113,8 +113,10 @@ class Selection:
             return set()
         users = self._users_of(moved | self._soft.keys())
         self._firm = {h: way for h, way in after.items() if way is not None and (h in users or h not in moved)}
-        for prefix in {prefix for hop in moved for prefix in users.get(hop, ())}:
-            self._watch(prefix, self._rib.candidates(prefix))
+        for hop in moved:
+            if before[hop] is None or after[hop] is None:  # else it was firm and stays so: the books are right
+                for prefix in users.get(hop, ()):
+                    self._watch(prefix, self._rib.candidates(prefix))
         todo = {prefix for prefixes in users.values() for prefix in prefixes}
         todo |= self._leaning_on(todo)
         changed = {prefix for prefix in todo if self._choose(prefix, self._rib.candidates(prefix))}
@@ -122,12 +124,16 @@ class Selection:
 
     def _users_of(self, hops: Collection[Address]) -> dict[Address, list[Prefix]]:
         """Which prefixes have a path through each of `hops`. Walks the table."""
-        found: dict[Address, list[Prefix]] = {}
+        found: dict[Address, list[Prefix]] = {hop: [] for hop in hops}
+        lists: dict[int, list[Prefix] | None] = {}  # by identity: an address hashes slowly
         for prefix in self._rib:
             for path in self._rib.candidates(prefix):
-                if path.next_hop is not None and path.next_hop in hops:
-                    found.setdefault(path.next_hop, []).append(prefix)
-        return found
+                hop = path.next_hop
+                if hop is not None:
+                    users = lists[id(hop)] if id(hop) in lists else lists.setdefault(id(hop), found.get(hop))
+                    if users is not None:
+                        users.append(prefix)
+        return {hop: prefixes for hop, prefixes in found.items() if prefixes}
 
     def _choose(self, prefix: Prefix, paths: list[Path]) -> bool:
         """Choose for one prefix; whether the choice or one of its soft ways is another one now."""

@@ -1,6 +1,6 @@
-"""Three routers on one segment: a block from its claim into every other kernel, and from nothing to all routes.
+"""Routers on one segment: a block from its claim into every other kernel, and from nothing to all routes.
 
-birdpy and BIRD 2, configured as Calico's confd does it, take turns on the same three nodes. The moments are those at
+birdpy and BIRD 2, configured as Calico's confd does it, take turns on the same nodes. The moments are those at
 which the kernels of the other nodes say so (RTM_NEWROUTE, RTM_DELROUTE), seen on sockets that are open all the time.
 """
 
@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
@@ -20,7 +20,6 @@ from tests.bench.table import Bench, Goal, Row, Series
 from tests.namespaces import in_new_namespace
 from tests.netns.fabric import Fabric, Machine
 
-NODES = (1, 2, 3)
 PATIENCE_S = 60.0
 PAUSE_S = 0.12  # between two blocks, so that each is measured alone
 ROUTE_GROUPS = 0x40 | 0x400
@@ -29,6 +28,7 @@ BIRD = """\
 router id 172.20.0.{n};
 log stderr all;
 protocol device {{ scan time 2; }}
+protocol direct {{ ipv4; interface -"cali*", -"kube-ipvs*", "*"; }}
 protocol kernel {{ learn; persist; scan time 2; graceful restart; merge paths on;
   ipv4 {{ import all; export all; }}; }}
 protocol static blocks {{ ipv4;
@@ -74,12 +74,16 @@ class Ears:
 
     def drain(self) -> None:
         """Forget what was said so far."""
-        for sock in self.sockets.values():
-            try:
-                while True:
-                    sock.recv(1 << 16)
-            except BlockingIOError:
-                pass
+        self.count("")
+
+    def count(self, besides: str) -> int:
+        """How many datagrams about routes have come since, but for one node's; they are forgotten."""
+        found = 0
+        for name, sock in self.sockets.items():
+            with suppress(BlockingIOError):
+                while sock.recv(1 << 16):
+                    found += name != besides
+        return found
 
     def close(self) -> None:
         """Stop listening."""
@@ -88,7 +92,7 @@ class Ears:
 
 
 class Birdpy:
-    """The three nodes with a birdpy each; a claim is a BlockAffinity in their store."""
+    """The nodes with a birdpy each; a claim is a BlockAffinity in their store."""
 
     name = "birdpy"
 
@@ -103,22 +107,29 @@ class Birdpy:
         for machine in self.fabric.machines:
             machine.kill()
 
-    def claim(self, block: str) -> None:
-        self.fabric.claim("n1", block)
+    def claim(self, block: str, number: int = 1) -> None:
+        self.fabric.claim(f"n{number}", block)
+
+    def kill(self, number: int) -> None:
+        self.fabric.machines[number - 1].kill()
+
+    def start_one(self, number: int) -> None:
+        self.fabric.machines[number - 1].start()
 
     def release(self, block: str) -> None:
         self.fabric.remove(BlockAffinity, f"n1-{block.replace('.', '-').replace('/', '-')}")
 
 
 class Bird2:
-    """The three nodes with a BIRD each; a claim is an edited file and `birdc configure`, as confd does it."""
+    """The nodes with a BIRD each; a claim is an edited file and `birdc configure`, as confd does it."""
 
     name = "BIRD 2 as Calico runs it"
 
     def __init__(self, fabric: Fabric) -> None:
         self.fabric = fabric
-        self.processes: list[subprocess.Popen[str]] = []
-        self.blocks = {number: [f"10.65.{number}.0/26"] for number in NODES}
+        self.processes: dict[int, subprocess.Popen[str]] = {}
+        self.numbers = range(1, len(fabric.machines) + 1)
+        self.blocks = {number: [f"10.65.{number}.0/26"] for number in self.numbers}
 
     def folder(self, number: int) -> Path:
         made = self.fabric.folder / f"bird{number}"
@@ -130,39 +141,46 @@ class Bird2:
         (self.folder(number) / "blocks.conf").write_text(text)
 
     def start(self) -> None:
-        for number, machine in zip(NODES, self.fabric.machines, strict=True):
-            self.write(number)
-            folder = self.folder(number)
-            (folder / "bird.conf").write_text(BIRD.format(n=number, folder=folder, peers=self.peers(number)))
-            command = ("bird", "-f", "-R", "-c", f"{folder}/bird.conf", "-s", f"{folder}/ctl")
-            self.processes.append(machine.namespace.start(*command))
+        for number in self.numbers:
+            self.start_one(number)
+
+    def start_one(self, number: int) -> None:
+        self.write(number)
+        folder = self.folder(number)
+        (folder / "bird.conf").write_text(BIRD.format(n=number, folder=folder, peers=self.peers(number)))
+        command = ("bird", "-f", "-R", "-c", f"{folder}/bird.conf", "-s", f"{folder}/ctl")
+        self.processes[number] = self.fabric.machines[number - 1].namespace.start(*command)
+
+    def kill(self, number: int) -> None:
+        process = self.processes.pop(number)
+        process.kill()
+        process.communicate(timeout=10)
 
     def peers(self, number: int) -> str:
         return "".join(
             f"protocol bgp m{other} from mesh {{ neighbor 172.20.0.{other} as 64512;"
             f"{' passive on;' if other > number else ''} }}\n"
-            for other in NODES
+            for other in self.numbers
             if other != number
         )
 
     def stop(self) -> None:
-        for process in self.processes:
-            process.kill()
-            process.communicate(timeout=10)
-        self.processes.clear()
+        for number in list(self.processes):
+            self.kill(number)
 
-    def configure(self) -> None:
-        self.write(1)
-        command = ["birdc", "-s", str(self.folder(1) / "ctl"), "configure"]
-        subprocess.run(command, check=True, capture_output=True, timeout=10)
+    def configure(self, number: int) -> None:
+        self.write(number)
+        command = ["birdc", "-s", str(self.folder(number) / "ctl"), "configure"]
+        if number in self.processes:
+            subprocess.run(command, check=True, capture_output=True, timeout=10)
 
-    def claim(self, block: str) -> None:
-        self.blocks[1].append(block)
-        self.configure()
+    def claim(self, block: str, number: int = 1) -> None:
+        self.blocks[number].append(block)
+        self.configure(number)
 
     def release(self, block: str) -> None:
         self.blocks[1].remove(block)
-        self.configure()
+        self.configure(1)
 
 
 Router = Birdpy | Bird2
@@ -174,13 +192,13 @@ def address(block: str) -> bytes:
 
 
 @contextmanager
-def three_nodes(bench: Bench, kind: Callable[[Fabric], Router]) -> Iterator[tuple[Router, Ears]]:
-    """Three nodes with nothing running, and ears in the kernels of all."""
+def nodes(bench: Bench, kind: Callable[[Fabric], Router], count: int = 3) -> Iterator[tuple[Router, Ears]]:
+    """Nodes with nothing running, and ears in the kernels of all."""
     for ground in in_new_namespace():
         folder = bench.scratch / kind.__name__
         folder.mkdir()
         fabric = Fabric(ground, folder)
-        for number in NODES:
+        for number in range(1, count + 1):
             fabric.node(f"n{number}", number)
         ears, router = Ears.at(fabric.machines), kind(fabric)
         try:
@@ -198,8 +216,9 @@ def started(router: Router, ears: Ears) -> float:
     ears.drain()
     began = time.perf_counter()
     router.start()
+    numbers = range(1, len(router.fabric.machines) + 1)
     wanted = {
-        f"n{number}": {address(f"10.65.{other}.0/26") for other in NODES if other != number} for number in NODES
+        f"n{number}": {address(f"10.65.{other}.0/26") for other in numbers if other != number} for number in numbers
     }
     return ears.until(wanted, RTM_NEWROUTE) - began
 
@@ -208,7 +227,7 @@ def start(bench: Bench) -> Row:
     """From starting all daemons of three nodes to all blocks in all kernels."""
     series = []
     for kind in (Birdpy, Bird2):
-        with three_nodes(bench, kind) as (router, ears):
+        with nodes(bench, kind) as (router, ears):
             samples = []
             for _ in range(bench.rounds):
                 samples.append(started(router, ears))
@@ -227,7 +246,7 @@ def blocks(bench: Bench) -> Row:
     count = 10 if bench.quick else 40
     series, medians = [], {}
     for kind in (Birdpy, Bird2):
-        with three_nodes(bench, kind) as (router, ears):
+        with nodes(bench, kind) as (router, ears):
             started(router, ears)
             time.sleep(2)
             for what, act, kernel in (
