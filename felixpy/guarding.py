@@ -57,9 +57,12 @@ async def forget_connections(agent: Agent) -> None:
 
     In a thread: the kernel walks its whole table of connections.
     """
+    agent.local.forgets(agent.left.join)
     while True:
         address = await agent.left.get()
         try:
             await asyncio.to_thread(conntrack.forget, address)
         except Refused as error:
             agent.around.log.warning("connections not forgotten", address=str(address), reason=error.reason)
+        finally:
+            agent.left.task_done()

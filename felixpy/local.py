@@ -5,7 +5,7 @@ about to publish, waits until the kernel has it, and publishes then; the datasto
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from felixpy.desired.endpoints import Ahead, Endpoints
 from felixpy.model.resources import Resource, WorkloadEndpoint
@@ -24,6 +24,7 @@ class LocalEndpoints:
         self._done = 0  # of them, those that a pass has worked on
         self._passed = asyncio.Condition()
         self._reasons: dict[str, tuple[str, ...]] = {}
+        self._forgotten: Callable[[], Awaitable[None]] | None = None
 
     def put(self, endpoint: Resource[WorkloadEndpoint]) -> None:
         """This endpoint is to be programmed now; its container id tells it from others of its name.
@@ -54,7 +55,16 @@ class LocalEndpoints:
             await self._passed.wait_for(lambda: self._done >= wanted)
         return self._reasons.get(name, ())
 
+    async def forgotten(self) -> None:
+        """Wait until the kernel knows no connection of the addresses that left before this call (`settled` first)."""
+        if self._forgotten is not None:
+            await self._forgotten()
+
     # The agent's half.
+
+    def forgets(self, forgotten: Callable[[], Awaitable[None]]) -> None:
+        """Somebody forgets connections, and this waits for it."""
+        self._forgotten = forgotten
 
     def follow(self, change: Callable[[], None]) -> None:
         """Call `change` whenever there is something new."""

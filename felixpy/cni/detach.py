@@ -76,9 +76,7 @@ async def remove(means: Means, stored: Resource[WorkloadEndpoint]) -> None:
     """Take an endpoint out of the kernel and of the datastore, in this order of effect: routes, object, interface."""
     container = stored.spec.container_id
     means.local.remove(stored.name, container, stored.meta.version)
-    settled, deleted = await asyncio.gather(
-        means.settled(stored.name), _delete(means, stored), return_exceptions=True
-    )
+    settled, deleted = await asyncio.gather(means.gone(stored.name), _delete(means, stored), return_exceptions=True)
     means.wires.cut(Device(stored.spec.interface_name))
     if isinstance(settled, TimeoutError):
         means.log.warning("routes of a removed pod not gone yet", pod=stored.name)

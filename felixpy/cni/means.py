@@ -48,3 +48,9 @@ class Means:
         """Why the kernel does not have what this endpoint needs; empty when it has. TimeoutError after SETTLE_S."""
         async with asyncio.timeout(SETTLE_S):
             return await self.local.settled(endpoint)
+
+    async def gone(self, endpoint: str) -> None:
+        """Until the kernel has nothing of a removed endpoint, connections included. TimeoutError after SETTLE_S."""
+        async with asyncio.timeout(SETTLE_S):
+            await self.local.settled(endpoint)
+            await self.local.forgotten()

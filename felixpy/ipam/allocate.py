@@ -100,4 +100,5 @@ def with_room(block: IPAMBlock, reserved: Collection[Prefix]) -> bool:
 def shortage(pools: Collection[Resource[IPPool]], reasons: Iterable[str]) -> str:
     """The sentence of a request that cannot be served, as people know it from Calico, and the reasons."""
     cidrs = ", ".join(str(pool.spec.cidr) for pool in pools)
-    return "; ".join((f"No IPs available in pools: [{cidrs}]", *reasons))
+    fix = "add an IPPool, or see felixpy ipam show and felixpy ipam check"
+    return "; ".join((f"No IPs available in pools: [{cidrs}]", *reasons, fix))

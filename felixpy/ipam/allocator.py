@@ -207,7 +207,10 @@ class Allocator:
             raise NoQualifiedPool(f"{address} cannot be assigned: pool {pool.name} is not for {request.use}")
         cidr = block_cidr(pool.spec, address)
         if cidr not in trial.blocks:
-            block = await self._refresh(cidr) or await claim(self._store, self._node, cidr, self._clock())
+            block = await self._refresh(cidr)
+            if block is None and not rules.config.auto_allocate_blocks:
+                raise Shortage(f"{address} is in no block, and autoAllocateBlocks is false: declare block {cidr}")
+            block = block or await claim(self._store, self._node, cidr, self._clock())
             self._hold(trial, block or await self._existing(cidr))
         owner = trial.blocks[cidr].affinity
         if rules.config.strict_affinity and owner != affinity_of(self._node):

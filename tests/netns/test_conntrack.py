@@ -6,6 +6,8 @@ from pathlib import Path
 
 from felixpy.kernel.conntrack import forget
 from tests.namespaces import Namespace
+from tests.netns.agent_process import node
+from tests.netns.cni_plugin import Runtime, apply, document
 
 TRACKED = "table inet t {\n chain o {\n type filter hook output priority 0\n ct state new counter accept\n }\n}\n"
 FIRST = re.compile(r"src=(\S+) dst=(\S+)")
@@ -34,6 +36,22 @@ def test_connections_from_and_to_the_address_are_forgotten_and_no_others(netns: 
     assert connections() == left
     forget(ip_address("192.0.2.9"))
     assert connections() == left
+
+
+def test_a_pods_connections_are_gone_when_its_address_is_free(netns: Namespace, tmp_path: Path) -> None:
+    netns.run("nft", "-f", "-", given=TRACKED)
+    netns.run("ip", "address", "add", "10.0.0.1/32", "dev", "lo")
+    with node(tmp_path) as made:
+        apply(made, document("Node", "n1"), document("IPPool", "four", cidr="10.65.0.0/30", blockSize=30))
+        made.start()
+        runtime = Runtime(made)
+        for number in range(4):
+            name = f"pod{number}"
+            address = runtime.add(name, inside := netns.another()).addresses[0]
+            inside.run("ping", "-c1", "10.0.0.1")
+            assert (address, "10.0.0.1") in connections()
+            assert runtime.call("DEL", name).code == 0
+            assert not [pair for pair in connections() if address in pair], "another pod may have the address by now"
 
 
 def test_a_namespace_that_tracks_nothing_has_nothing_to_forget(netns: Namespace) -> None:

@@ -96,7 +96,8 @@ def test_a_full_pool_says_so_and_one_refused_request_does_not_stop_the_others() 
         assert sum(isinstance(answer, tuple) for answer in answers) == 4
         (refused,) = [answer for answer in answers if isinstance(answer, Shortage)]
         assert str(refused) == (
-            "No IPs available in pools: [10.65.0.0/30]; no more free affine blocks and strict affinity enabled"
+            "No IPs available in pools: [10.65.0.0/30]; no more free affine blocks and strict affinity enabled; "
+            "add an IPPool, or see felixpy ipam show and felixpy ipam check"
         )
 
     run(story())
@@ -177,6 +178,16 @@ def test_one_wanted_address_is_given_once_and_its_block_claimed() -> None:
             await allocator(only).assign(request("net.b", addresses=(wanted,), use="Tunnel"))
 
     run(story())
+
+
+def test_a_wanted_address_claims_no_block_where_blocks_are_declared_by_hand() -> None:
+    async def story() -> None:
+        store = world(pool(), config(strict_affinity=True, auto_allocate_blocks=False))
+        with pytest.raises(Shortage, match=r"declare block 10.65.0.0/26"):
+            await allocator(store).assign(request("net.a", addresses=(ip_address("10.65.0.9"),)))
+        assert (await store.list(IPAMBlock)).objects == {}
+
+    asyncio.run(story())
 
 
 def test_many_nodes_that_grow_at_once_never_share_a_block() -> None:
