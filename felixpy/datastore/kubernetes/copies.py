@@ -9,7 +9,7 @@ import msgspec
 from felixpy.datastore.kubernetes.api import JSON, LIST_PATIENCE_S, METADATA, Request, query
 from felixpy.datastore.kubernetes.discovery import Way
 from felixpy.model.errors import InvalidResource, Unreachable
-from felixpy.model.resources import Node, Resource, Spec, WorkloadEndpoint, kind_of
+from felixpy.model.resources import KINDS, Node, Pod, Resource, Spec, WorkloadEndpoint, kind_of
 from felixpy.model.snapshot import Listed
 
 PAGE = 500  # objects of one answer
@@ -61,7 +61,7 @@ class Copy:
     objects: dict[str, Resource[Any]] = field(default_factory=dict)
     broken: dict[str, InvalidResource] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)  # the server's name -> ours, where they differ
-    uids: dict[str, str] = field(default_factory=dict)  # of this node's Pods, by the server's name
+    pods: dict[str, Resource[Any]] = field(default_factory=dict)  # the Pods themselves, where endpoints are watched
     listed: bool = False
     version: str = ""  # of the server, from which to go on; "" means that the list has to be read
 
@@ -100,9 +100,9 @@ def put(way: Way, kind: type[Spec], copy: Copy, data: bytes) -> str:
     head = understood(data, Headed).metadata
     server_name = key_of(head)
     name = copy.names.get(server_name, server_name)
-    if kind is WorkloadEndpoint:
-        copy.uids[server_name] = head.uid
     try:
+        if kind is WorkloadEndpoint and (pod := way.objects.decode(KINDS[Pod], data)) is not None:
+            copy.pods[server_name] = pod
         resource = way.objects.decode(kind_of(kind), data)
     except InvalidResource as error:
         copy.broken[name] = error

@@ -22,7 +22,6 @@ from felixpy.model.resources import (
     Secret,
     Service,
     Spec,
-    WorkloadEndpoint,
 )
 from felixpy.model.snapshot import Broken, Event, Gone, Listed, Put
 
@@ -61,14 +60,13 @@ class Following:
         self._running: dict[Key, tuple[Reflector, asyncio.Task[None]]] = {}
 
     def copy(self, kind: type[Spec]) -> Copy | None:
-        """What is known of a kind that is watched."""
+        """What is known of a kind that is watched, as long as the server confirms it."""
         found = self._running.get((kind, ""))
-        return found[0].copy if found else None
+        return found[0].copy if found and found[0].connected else None
 
-    def pod_uid(self, endpoint: Resource[Any]) -> str:
-        """The uid of an endpoint's Pod where this node's Pods are watched, else ""."""
-        found = self._running.get((WorkloadEndpoint, ""))
-        return found[0].uid_of(endpoint) if found else ""
+    def keep(self, kind: type[Spec]) -> None:
+        """Watch a kind from now on, for who reads single objects of it again and again."""
+        self._reflector((kind, ""))
 
     async def watch(self, kinds: Collection[type[Spec]]) -> AsyncGenerator[Event, None]:
         """As `Datastore.watch`."""
@@ -107,7 +105,7 @@ class Following:
             self._shelf.close()
 
     def _needs(self) -> Needs:
-        known = [self.copy(kind) or Copy() for kind in (BGPConfiguration, BGPPeer)]
+        known = [self._running[kind, ""][0].copy for kind in (BGPConfiguration, BGPPeer)]
         return needs(known[0].objects.values(), known[1].objects.values(), self._way.scope.namespace)
 
     def _gate(self, kind: type[Spec], wanted: Needs, follower: Follower) -> None:

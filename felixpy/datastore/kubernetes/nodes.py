@@ -32,6 +32,7 @@ WIREGUARD = {
     "projectcalico.org/IPv4WireguardInterfaceAddr": "interfaceIPv4Address",
     "projectcalico.org/IPv6WireguardInterfaceAddr": "interfaceIPv6Address",
 }
+REPORTED = ("InternalIP", "ExternalIP")  # of what the kubelet says of its node
 INTERFACES = "projectcalico.org/Interfaces"
 
 
@@ -49,6 +50,9 @@ def node_document(document: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[st
     spec |= {"wireguard": wireguard} if wireguard else {}
     if INTERFACES in good:
         spec["interfaces"] = msgspec.json.decode(good[INTERFACES])
+    reported = (document.get("status") or {}).get("addresses") or ()
+    addresses = [{"address": it.get("address"), "type": it["type"]} for it in reported if it.get("type") in REPORTED]
+    spec |= {"addresses": addresses} if addresses else {}
     # Known annotations are fields of the spec; the others stay what they are.
     known = (*BGP, *SPEC, *WIREGUARD, INTERFACES)
     metadata["annotations"] = {key: value for key, value in annotations.items() if key not in known}

@@ -16,6 +16,7 @@ from felixpy.model.resources import (
     IPAMBlock,
     IPAMConfig,
     Kind,
+    Namespace,
     Node,
     Pod,
     Spec,
@@ -85,8 +86,12 @@ def place(kind: type[Spec], scope: Scope, served: Served) -> Place:
     """Where `kind` is kept, narrowed to `scope`."""
     known = KINDS[kind]
     if kind is Node:
-        own = {"fieldSelector": f"metadata.name={scope.node}"} if scope.node and not scope.everyone else {}
-        return Place(known, "/api/v1", "nodes", True, own)
+        only = bool(scope.node) and not scope.everyone
+        # Of all nodes the metadata is enough; this one's own addresses are in its status.
+        own = {"fieldSelector": f"metadata.name={scope.node}"} if only else {}
+        return Place(known, "/api/v1", "nodes", not only, own)
+    if kind is Namespace:
+        return Place(known, "/api/v1", "namespaces", bool(scope.node))
     if kind in (WorkloadEndpoint, Pod):
         own = {"fieldSelector": f"spec.nodeName={scope.node}"} if scope.node else {}
         return Place(known, "/api/v1", "pods", selectors=own)

@@ -10,12 +10,10 @@ import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, suppress
-from typing import Any
 
 from felixpy.datastore.kubernetes.api import JSON, METADATA, Rejected, Request, query
 from felixpy.datastore.kubernetes.copies import Change, Copy, Headed, equal, key_of, listed, put, understood
 from felixpy.datastore.kubernetes.discovery import Way
-from felixpy.datastore.kubernetes.pods import pod_of
 from felixpy.model.errors import InvalidResource, Trouble, Unreachable
 from felixpy.model.resources import (
     BGPFilter,
@@ -23,7 +21,6 @@ from felixpy.model.resources import (
     EndpointSlice,
     IPAMConfig,
     IPReservation,
-    Resource,
     Spec,
     kind_of,
 )
@@ -135,10 +132,6 @@ class Reflector:
             return None
         return Unreachable(f"{self._way.api.access.target}: {what}: {error}")
 
-    def uid_of(self, endpoint: Resource[Any]) -> str:
-        """The uid of an endpoint's Pod, when it was seen."""
-        return self.copy.uids.get(f"{endpoint.meta.namespace}/{pod_of(endpoint)}", "")
-
     def _lost(self, trouble: Trouble) -> None:
         first, self._trouble, self.connected = self._trouble is None, trouble, False
         for follower in self.followers:
@@ -212,7 +205,7 @@ class Reflector:
 
     def _gone(self, server_name: str) -> None:
         name = self.copy.names.pop(server_name, server_name)
-        self.copy.uids.pop(server_name, None)
+        self.copy.pods.pop(server_name, None)
         known = self.copy.objects.pop(name, None)
         broken = self.copy.broken.pop(name, None)
         if known is not None or broken is not None:

@@ -29,6 +29,11 @@ class Singles:
         self._way = way
         self._stored: OrderedDict[tuple[type[Spec], str], tuple[str, bytes]] = OrderedDict()
 
+    def known(self, kind: type[Spec], name: str) -> AnyResource | None:
+        """The object as this process has read or written it last, unless a write has failed since."""
+        held = self._stored.get((kind, name))
+        return None if held is None else self._decode(kind, held[1])
+
     async def get(self, kind: type[Spec], name: str) -> AnyResource | None:
         """The object as the server has it now."""
         data = await self.read(kind, name)
@@ -76,7 +81,8 @@ class Singles:
             old = self._decode(Node, msgspec.json.encode(stored))
             made = node_patch(new, old)
             made["metadata"] |= _identity(stored)
-            request = Request("PATCH", path, msgspec.json.encode(made), content=MERGE)
+            # By its status: who may write that may write annotations too, but nothing that makes others trust a node.
+            request = Request("PATCH", f"{path}/status", msgspec.json.encode(made), content=MERGE)
         else:
             made = self._way.objects.encode(new, document, stored)
             made["metadata"] |= _identity(stored)
@@ -163,7 +169,7 @@ class Singles:
                 f"WorkloadEndpoint {endpoint.name}: on Kubernetes an endpoint is kept in its Pod, as its eth0: "
                 "containers without a Pod and further interfaces have no place"
             )
-        return f"/api/v1/namespaces/{endpoint.meta.namespace}/pods/{pod}"
+        return f"/api/v1/namespaces/{endpoint.meta.namespace}/pods/{pod}/status"
 
     def _decode(self, kind: type[Spec], data: bytes) -> AnyResource | None:
         return self._way.objects.decode(KINDS[kind], data)

@@ -13,11 +13,21 @@ from felixpy.datastore.kubernetes.discovery import Way
 from felixpy.datastore.kubernetes.following import Following
 from felixpy.datastore.kubernetes.lease import KubernetesLease
 from felixpy.datastore.kubernetes.places import Scope
+from felixpy.datastore.kubernetes.pods import pod_named, pod_of
 from felixpy.datastore.kubernetes.shelf import Shelf
 from felixpy.datastore.kubernetes.single import Singles
 from felixpy.datastore.metadata import check_name
 from felixpy.model.errors import Conflict, InvalidResource, Trouble
-from felixpy.model.resources import Node, Resource, Spec, WorkloadEndpoint, kind_of
+from felixpy.model.resources import (
+    IPAMHandle,
+    Namespace,
+    Node,
+    Pod,
+    Resource,
+    Spec,
+    WorkloadEndpoint,
+    kind_of,
+)
 from felixpy.model.snapshot import Event, Listed
 
 S = TypeVar("S", bound=Spec)
@@ -43,13 +53,35 @@ class KubernetesDatastore:
         return self.api.access.target
 
     async def get(self, kind: type[S], name: str) -> Resource[S] | None:
-        """As `Datastore.get`. An endpoint of this node comes from the copy that is watched, if there is one."""
+        """As `Datastore.get`. For a daemon some answers need no request: see `_at_hand`."""
         wanted = cast("type[Spec]", kind)
-        if wanted is WorkloadEndpoint and (copy := self._following.copy(wanted)) is not None:
-            known = copy.objects.get(name)
-            if known is not None:
-                return known
-        return await self._singles.get(wanted, name)
+        if self._way.scope.node:
+            known, found = self._at_hand(wanted, name)
+            if known:
+                return cast("Resource[S] | None", found)
+        return cast("Resource[S] | None", await self._singles.get(wanted, name))
+
+    def _at_hand(self, kind: type[Spec], name: str) -> tuple[bool, Resource[Any] | None]:
+        """What is known without asking: this node's Pods and endpoints, Namespaces, handles of our own.
+
+        Pods are attached and detached all the time and this is most of what it costs the server. What a handle's
+        write goes by may be old; then the write is refused, and the next answer is the server's.
+        """
+        if kind is IPAMHandle:
+            found = self._singles.known(kind, name)
+            return found is not None, found
+        if kind is Namespace:
+            self._following.keep(kind)
+            copy = self._following.copy(kind)
+            return copy is not None and name in copy.objects, copy.objects.get(name) if copy else None
+        copy = self._following.copy(WorkloadEndpoint) if kind in (WorkloadEndpoint, Pod) else None
+        if copy is None:
+            return False, None
+        if kind is Pod:
+            return name in copy.pods, copy.pods.get(name)
+        namespace, _, own = name.partition("/")
+        seen = name in copy.objects or f"{namespace}/{pod_named(own)}" in copy.pods
+        return seen, copy.objects.get(name)
 
     async def list(self, kind: type[Spec]) -> Listed:
         """As `Datastore.list`: what the scope of this program shows of the kind, as the server has it now."""
@@ -73,7 +105,9 @@ class KubernetesDatastore:
         if isinstance(resource.spec, WorkloadEndpoint):
             if await self.get(WorkloadEndpoint, resource.name) is not None:
                 raise Conflict(f"WorkloadEndpoint/{resource.name} exists already in {self.target}")
-            return await self._singles.attach(resource, self._following.pod_uid(resource))
+            copy = self._following.copy(WorkloadEndpoint)
+            pod = copy.pods.get(f"{resource.meta.namespace}/{pod_of(resource)}") if copy else None
+            return await self._singles.attach(resource, pod.meta.uid if pod else "")
         return await self._singles.create(resource, document)
 
     async def update(self, resource: Resource[S], document: Mapping[str, Any] | None = None) -> Resource[S]:
