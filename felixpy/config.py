@@ -7,7 +7,7 @@ from felixpy.kernel.owners import PROTOCOL_FELIX
 
 PREFIX = "FELIXPY"
 
-DETECTION = "first-found | interface=REGEX,... | skip-interface=REGEX,... | cidr=PREFIX,... | can-reach=ADDRESS"
+DETECTION = "kubernetes-internal-ip | first-found | interface=REGEX,... | skip-interface=REGEX,... | cidr=PREFIX,... | can-reach=ADDRESS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,16 @@ class Settings:
     )
     ip: str = setting(
         "",
-        Setting("IPv4 address to write to the Node resource: auto, none or ADDRESS/LENGTH"),
+        Setting(
+            "IPv4 address to write to the Node resource: auto, none or ADDRESS/LENGTH; empty: auto on Kubernetes"
+        ),
     )
-    ip6: str = setting("", Setting("the same for IPv6"))
-    ip_autodetection_method: str = setting("first-found", Setting(f"how --ip auto chooses: {DETECTION}"))
-    ip6_autodetection_method: str = setting("first-found", Setting(f"how --ip6 auto chooses: {DETECTION}"))
+    ip6: str = setting("", Setting("the same for IPv6; empty: auto on Kubernetes where the node reports one"))
+    ip_autodetection_method: str = setting(
+        "",
+        Setting(f"how --ip auto chooses: {DETECTION}; empty: kubernetes-internal-ip on Kubernetes, else first-found"),
+    )
+    ip6_autodetection_method: str = setting("", Setting("the same for --ip6 auto"))
     leak_grace_s: float = setting(
         900.0,
         Setting(

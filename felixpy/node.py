@@ -1,13 +1,15 @@
 """Join: this node's own identity: which of its addresses is the node's, written to its Node resource when asked for.
 
-By default the Node resource is taken as it is. `--ip auto` chooses an address as Calico's start-up does and writes
-it to spec.bgp; it is chosen again whenever an address of the machine changes.
+By default the Node resource is taken as it is; on Kubernetes, where it lies in annotations that somebody has to write,
+an address is chosen as by `--ip auto`: as Calico's start-up does, and again whenever an address of the machine changes.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from ipaddress import ip_interface
+
+from msgspec import structs
 
 from felixpy.datastore.source import Datastore
 from felixpy.model.addresses import Address, Family, contains, family, host_prefix, parse_address, parse_prefix
@@ -33,6 +35,7 @@ class Machine:
     links: Mapping[Device, Link]
     addresses: Sequence[AssignedAddress]
     source: Source
+    internal: Collection[Address] = ()  # what the kubelet reports as the node's InternalIP
 
 
 def node_address(asked: str, method: str, of_family: Family, machine: Machine) -> str:
@@ -55,19 +58,38 @@ def node_address(asked: str, method: str, of_family: Family, machine: Machine) -
 
 
 def detect(method: str, of_family: Family, machine: Machine) -> AssignedAddress:
-    """The node's address by one of Calico's methods; Trouble naming the method and what there was to choose from."""
+    """The node's address by one of Calico's methods; Trouble naming the method and what there was to choose from.
+
+    What is found and is most likely not the node's own is refused: it would move to another machine with the next
+    failover, and half of the cluster would then send its pods' packets there.
+    """
     usable = [it for it in machine.addresses if _usable(it, machine.links) and family(it.address) == of_family]
     name, _, argument = method.partition("=")
     try:
-        found = _chosen(name, argument, usable, machine.source)
+        found = list(_chosen(name, argument, usable, machine))
     except (ValueError, re.error) as error:
         raise Usage(f"autodetection method {method!r}: {error}") from None
-    # A /32 is most often a virtual address that moves between machines: it is taken only when there is nothing else.
-    best = min(found, key=lambda it: it.subnet.prefixlen == it.subnet.max_prefixlen, default=None)
-    if best is None:
-        there = ", ".join(f"{it.address} on {it.device}" for it in usable) or "none at all"
-        raise Trouble(f"no IPv{of_family} address of this node is found by {method!r}; there is: {there}")
-    return best
+    refused = {it: _refusal(it, machine.links[it.device], name) for it in found}
+    best = next((it for it, reason in refused.items() if not reason), None)
+    if best is not None:
+        return best
+    if found:
+        each = ", ".join(f"{it.address}/{it.subnet.prefixlen} on {it.device} ({refused[it]})" for it in found)
+        hint = f"give --ip{6 if of_family == 6 else ''} ADDRESS/LENGTH, or interface=NAME"
+        raise Trouble(f"no IPv{of_family} address found by {method!r} can be this node's own: {each}; {hint}")
+    there = ", ".join(f"{it.address} on {it.device}" for it in usable) or "none at all"
+    raise Trouble(f"no IPv{of_family} address of this node is found by {method!r}; there is: {there}")
+
+
+def _refusal(it: AssignedAddress, link: Link, method: str) -> str:
+    """Why an address is most likely not the node's own; "" when it may be."""
+    if it.subnet.prefixlen == it.subnet.max_prefixlen:
+        return f"a /{it.subnet.prefixlen}: most often a virtual address"
+    if it.secondary:
+        return "temporary" if it.address.version == 6 else "a second address of its subnet: most often a virtual one"
+    if link.kind == "bridge" and method != "interface":
+        return "on a bridge"
+    return ""
 
 
 def _usable(it: AssignedAddress, links: Mapping[Device, Link]) -> bool:
@@ -76,9 +98,13 @@ def _usable(it: AssignedAddress, links: Mapping[Device, Link]) -> bool:
     return link is not None and link.up and routable and it.scope == 0 and not it.tentative
 
 
-def _chosen(name: str, argument: str, usable: Sequence[AssignedAddress], source: Source) -> Iterable[AssignedAddress]:
+def _chosen(
+    name: str, argument: str, usable: Sequence[AssignedAddress], machine: Machine
+) -> Iterable[AssignedAddress]:
     ordinary = [it for it in usable if not re.fullmatch(NEVER, it.device)]
     match name:
+        case "kubernetes-internal-ip" if not argument:
+            return [it for it in usable if it.address in machine.internal]
         case "first-found" if not argument:
             return ordinary
         case "interface" if argument:
@@ -91,10 +117,12 @@ def _chosen(name: str, argument: str, usable: Sequence[AssignedAddress], source:
             wanted = [parse_prefix(part) for part in argument.split(",")]
             return [it for it in ordinary if any(contains(prefix, host_prefix(it.address)) for prefix in wanted)]
         case "can-reach" if argument:
-            address = source(parse_address(argument))
+            address = machine.source(parse_address(argument))
             return [it for it in usable if it.address == address]
         case _:
-            raise ValueError("not first-found, interface=, skip-interface=, cidr= or can-reach=")
+            raise ValueError(
+                "not kubernetes-internal-ip, first-found, interface=, skip-interface=, cidr= or can-reach="
+            )
 
 
 async def write_addresses(datastore: Datastore, node: str, ipv4: str, ipv6: str) -> bool:
@@ -114,8 +142,7 @@ async def write_addresses(datastore: Datastore, node: str, ipv4: str, ipv6: str)
             if stored is None:
                 await datastore.create(Resource(Metadata(node), Node(bgp=wanted)))
             else:
-                spec = Node(bgp=wanted, orch_refs=stored.spec.orch_refs, addresses=stored.spec.addresses)
-                await datastore.update(Resource(stored.meta, spec, stored.digest, stored.unknown))
+                await datastore.update(replace(stored, spec=structs.replace(stored.spec, bgp=wanted)))
         except Conflict:
             continue
         return True

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from felixpy.addressing import keep_address
 from felixpy.agent import Agent
 from felixpy.answers import Answers
 from felixpy.config import Settings
@@ -24,12 +25,11 @@ from felixpy.desired.state import Circumstances
 from felixpy.guarding import forget_connections, keep_guard
 from felixpy.local import LocalEndpoints
 from felixpy.model.errors import Trouble, Unreachable, Usage
-from felixpy.node import node_address, write_addresses
 from felixpy.pools import asked_pools, first_pools
-from felixpy.surroundings import KernelSide, has_ipv6, this_machine
+from felixpy.surroundings import KernelSide, has_ipv6
 
 KNOWN = "known-to-felixpy"  # folders of what is known of a cluster
-ADDRESS_RETRY_S = 5.0  # while the datastore cannot take the address
+POOLS_RETRY_S = 5.0  # while the datastore does not answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,26 +106,6 @@ async def _work(settings: Settings, datastore: Datastore, parts: Sequence[Part],
             raise next(leaves(group)) from group
 
 
-async def keep_address(hosted: Hosted) -> None:
-    """Write this node's addresses to its Node resource when that is asked for, again whenever one changes."""
-    settings = hosted.settings
-    if not settings.ip and not settings.ip6:
-        return
-    while True:
-        hosted.agent.addresses_changed.clear()
-        try:
-            await _write_address(hosted)
-        except Usage:
-            raise
-        except Unreachable as error:
-            hosted.log.warning("node address not written", reason=str(error))
-            await asyncio.sleep(ADDRESS_RETRY_S)
-            continue
-        except Trouble as error:  # no address now: what was written stays until there is another one
-            hosted.log.warning("node address not found", reason=str(error))
-        await hosted.agent.addresses_changed.wait()
-
-
 async def make_pools(hosted: Hosted) -> None:
     """Create the first pools of a cluster when that is asked for."""
     asked = asked_pools(hosted.settings.ipv4_pool, hosted.settings.ipv6_pool)
@@ -134,19 +114,11 @@ async def make_pools(hosted: Hosted) -> None:
             created = await first_pools(hosted.datastore, asked)
         except Unreachable as error:
             hosted.log.warning("pools not looked for", reason=str(error))
-            await asyncio.sleep(ADDRESS_RETRY_S)
+            await asyncio.sleep(POOLS_RETRY_S)
             continue
         if created:
             hosted.log.info("pools created", created=created)
         return
-
-
-async def _write_address(hosted: Hosted) -> None:
-    settings, machine = hosted.settings, this_machine()
-    ipv4 = node_address(settings.ip, settings.ip_autodetection_method, 4, machine)
-    ipv6 = node_address(settings.ip6, settings.ip6_autodetection_method, 6, machine)
-    if await write_addresses(hosted.datastore, settings.node, ipv4, ipv6):
-        hosted.log.info("node address written", ipv4=ipv4, ipv6=ipv6)
 
 
 def leaves(group: BaseExceptionGroup[Trouble]) -> Iterator[Trouble]:

@@ -1,6 +1,7 @@
 """Join: the real kernel as the agent is given it. The only place that makes felixpy's sockets to it."""
 
 import socket
+from collections.abc import Collection
 from pathlib import Path
 
 from felixpy.agent import Agent, Surroundings
@@ -92,12 +93,12 @@ def has_ipv6() -> bool:
     return Path("/proc/sys/net/ipv6").is_dir()
 
 
-def this_machine() -> Machine:
-    """Its links and addresses, read now."""
+def this_machine(internal: Collection[Address] = ()) -> Machine:
+    """Its links and addresses, read now; `internal` is what the kubelet says that they are."""
     netlink = Netlink()
     try:
         links = Links(netlink)
-        return Machine(dict(links.by_name), links.addresses(), source_towards)
+        return Machine(dict(links.by_name), links.addresses(), source_towards, internal)
     finally:
         netlink.close()
 

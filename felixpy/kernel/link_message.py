@@ -13,7 +13,7 @@ IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER, IFLA_NET_NS_FD = 1, 2, 1, 28
 IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS = 29, 8
 IFF_UP, IFF_LOWER_UP = 0x1, 0x10000
 IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS = 1, 2, 8
-IFA_F_NODAD, IFA_F_DADFAILED, IFA_F_TENTATIVE = 0x2, 0x8, 0x40
+IFA_F_SECONDARY, IFA_F_NODAD, IFA_F_DADFAILED, IFA_F_TENTATIVE = 0x1, 0x2, 0x8, 0x40
 NDA_DST, NDA_LLADDR, NDA_PROTOCOL, NDA_FLAGS_EXT = 1, 2, 12, 15
 NTF_USE, NTF_EXT_MANAGED = 1, 1
 NUD_INCOMPLETE, NUD_REACHABLE, NUD_STALE, NUD_DELAY, NUD_PROBE = 1, 2, 4, 8, 16
@@ -29,6 +29,7 @@ class AddressOn:
     subnet: Prefix
     scope: int
     tentative: bool
+    secondary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,8 @@ def decode_address(body: bytes) -> AddressOn | None:
     host_bits = address.max_prefixlen - length
     number = number >> host_bits << host_bits
     subnet: Prefix = IPv4Network((number, length)) if family == AF_INET else IPv6Network((number, length))
-    return AddressOn(index, address, subnet, scope, bool(flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)))
+    tentative, secondary = bool(flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)), bool(flags & IFA_F_SECONDARY)
+    return AddressOn(index, address, subnet, scope, tentative, secondary)
 
 
 def decode_neighbour(body: bytes) -> NeighbourOn | None:

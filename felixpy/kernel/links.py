@@ -77,7 +77,7 @@ class Links:
         found = (decode_address(body) for body in dumped(chunks, RTM_NEWADDR))
         names = {index: link.name for index, link in self._by_index.items()}
         return [
-            AssignedAddress(names[each.index], each.address, each.subnet, each.scope, each.tentative)
+            AssignedAddress(names[each.index], each.address, each.subnet, each.scope, each.secondary, each.tentative)
             for each in found
             if each is not None and each.index in names
         ]

@@ -38,6 +38,7 @@ class AssignedAddress:
     address: Address
     subnet: Prefix  # 10.0.0.0/24 for 10.0.0.5/24; a /32 or /128 for a peer-less host address
     scope: int = 0  # RT_SCOPE_*: 0 global, 253 link, 254 host
+    secondary: bool = False  # IPv4: not the first of its subnet; IPv6: temporary (IFA_F_SECONDARY, IFA_F_TEMPORARY)
     tentative: bool = False  # IPv6 duplicate address detection has not ended, or has failed
 
 

@@ -26,12 +26,15 @@ def reach(address: Address) -> Address | None:
 
 def machine(*rows: tuple[str, str]) -> Machine:
     assigned = [
-        AssignedAddress(Device(device), ip_interface(text).ip, ip_interface(text).network)
+        AssignedAddress(Device(device), ip_interface(text).ip, ip_interface(text).network, secondary=device == "vip0")
         for device, text in rows or ADDRESSES
     ]
     names = dict.fromkeys(it.device for it in assigned)
-    links = {name: Link(i, name, up=name != "down0", carrier=True) for i, name in enumerate(names, 1)}
-    return Machine(links, assigned, reach)
+    links = {
+        name: Link(i, name, up=name != "down0", carrier=True, kind="bridge" if name == "br0" else "")
+        for i, name in enumerate(names, 1)
+    }
+    return Machine(links, assigned, reach, [ip_address("198.51.100.7"), ip_address("192.0.2.9")])
 
 
 @pytest.mark.parametrize(
@@ -53,8 +56,46 @@ def test_ipv6_never_takes_a_link_local_address() -> None:
     assert node_address("auto", "first-found", 6, machine()) == "2001:db8::7/64"
 
 
-def test_a_virtual_address_is_taken_only_when_there_is_no_other() -> None:
-    assert node_address("auto", "first-found", 4, machine(("eth0", "192.0.2.100/32"))) == "192.0.2.100/32"
+@pytest.mark.parametrize(
+    ("row", "method", "reason"),
+    [
+        (("eth0", "192.0.2.100/32"), "first-found", "a /32"),
+        (("eth0", "192.0.2.100/32"), "interface=eth0", "a /32"),
+        (("br0", "192.0.2.7/24"), "first-found", "on a bridge"),
+        (("vip0", "192.0.2.9/24"), "kubernetes-internal-ip", "a second address of its subnet"),
+    ],
+)
+def test_what_is_not_the_nodes_own_is_refused_and_the_candidates_are_listed(
+    row: tuple[str, str], method: str, reason: str
+) -> None:
+    with pytest.raises(Trouble) as caught:
+        node_address("auto", method, 4, machine(row))
+    assert f"{row[1]} on {row[0]} ({reason}" in str(caught.value) and "give --ip ADDRESS/LENGTH" in str(caught.value)
+
+
+def test_what_is_named_may_be_on_a_bridge() -> None:
+    assert node_address("auto", "interface=br0", 4, machine(("br0", "192.0.2.7/24"))) == "192.0.2.7/24"
+    assert node_address("192.0.2.100/32", "", 4, machine(("eth0", "192.0.2.100/32"))) == "192.0.2.100/32"
+
+
+def test_the_kubelets_address_is_looked_for_on_this_machine() -> None:
+    assert node_address("auto", "kubernetes-internal-ip", 4, machine()) == "198.51.100.7/26"
+    with pytest.raises(Trouble, match="there is: 10\\.0\\.0\\.1 on eth0"):
+        node_address("auto", "kubernetes-internal-ip", 4, machine(("eth0", "10.0.0.1/24")))
+
+
+def test_writing_an_address_leaves_the_rest_of_the_node_alone() -> None:
+    async def body() -> Node:
+        before = Node(vxlan_tunnel_mac_addr="02:00:00:00:00:01", bgp=NodeBGP(ipv4_ipip_tunnel_addr="10.1.1.1"))
+        store = MemoryDatastore([Resource(Metadata("n1"), before)])
+        assert await write_addresses(store, "n1", "10.0.0.1/24", "")
+        found = await store.get(Node, "n1")
+        assert found is not None
+        return found.spec
+
+    after = asyncio.run(body())
+    assert after.vxlan_tunnel_mac_addr == "02:00:00:00:00:01"
+    assert after.bgp == NodeBGP(ipv4_address="10.0.0.1/24", ipv4_ipip_tunnel_addr="10.1.1.1")
 
 
 @pytest.mark.parametrize("method", ["cidr=203.0.113.0/24", "can-reach=8.8.8.8", "interface=down0"])

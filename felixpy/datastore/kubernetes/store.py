@@ -106,7 +106,7 @@ class KubernetesDatastore:
             if await self.get(WorkloadEndpoint, resource.name) is not None:
                 raise Conflict(f"WorkloadEndpoint/{resource.name} exists already in {self.target}")
             copy = self._following.copy(WorkloadEndpoint)
-            pod = copy.pods.get(f"{resource.meta.namespace}/{pod_of(resource)}") if copy else None
+            pod = copy.pods.get(f"{resource.meta.namespace}/{pod_of(cast('Any', resource))}") if copy else None
             return await self._singles.attach(resource, pod.meta.uid if pod else "")
         return await self._singles.create(resource, document)
 
