@@ -6,6 +6,7 @@ from pathlib import Path
 
 from birdpy import before
 from birdpy.answers import answers, health, orders_taken
+from birdpy.availability import say_available, standing
 from birdpy.config import Settings
 from birdpy.exabgp.process import Place
 from birdpy.exabgp.supervisor import ExaBGP
@@ -74,7 +75,9 @@ async def routed(settings: Settings, node: str, folder: Path, log: Log) -> None:
         if settings.metrics_port:
             ask = partial(_health, router)
             open_servers.append(await serve_metrics(settings.metrics_port, ask, settings.metrics_address))
-        await router.run()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(router.run(), name="the router")
+            tasks.create_task(say_available(datastore, node, partial(standing, router), log), name="say availability")
     finally:
         for one in open_servers:
             one.close()

@@ -7,7 +7,10 @@ from felixpy.kernel.owners import PROTOCOL_FELIX
 
 PREFIX = "FELIXPY"
 
-DETECTION = "kubernetes-internal-ip | first-found | interface=REGEX,... | skip-interface=REGEX,... | cidr=PREFIX,... | can-reach=ADDRESS"
+DETECTION = (
+    "kubernetes-internal-ip | first-found | interface=REGEX,... | skip-interface=REGEX,... | cidr=PREFIX,... "
+    "| can-reach=ADDRESS"
+)
 
 
 @dataclass(frozen=True, slots=True)

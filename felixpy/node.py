@@ -1,7 +1,7 @@
 """Join: this node's own identity: which of its addresses is the node's, written to its Node resource when asked for.
 
-By default the Node resource is taken as it is; on Kubernetes, where it lies in annotations that somebody has to write,
-an address is chosen as by `--ip auto`: as Calico's start-up does, and again whenever an address of the machine changes.
+By default the Node resource is taken as it is; on Kubernetes, where somebody has to write its annotations, an address
+is chosen as by `--ip auto`: as Calico's start-up does, and again whenever an address of the machine changes.
 """
 
 import re

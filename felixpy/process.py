@@ -18,6 +18,7 @@ from felixpy.daemon.metrics import serve_metrics
 from felixpy.daemon.pidfile import claim, claim_namespace
 from felixpy.daemon.signals import run_until_signal
 from felixpy.daemon.status import serve
+from felixpy.datastore.duties import Duties
 from felixpy.datastore.kubernetes.places import Scope
 from felixpy.datastore.open import open_datastore
 from felixpy.datastore.source import Datastore
@@ -29,7 +30,7 @@ from felixpy.pools import asked_pools, first_pools
 from felixpy.surroundings import KernelSide, has_ipv6
 
 KNOWN = "known-to-felixpy"  # folders of what is known of a cluster
-POOLS_RETRY_S = 5.0  # while the datastore does not answer
+RETRY_S = 5.0  # while the datastore does not answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +101,26 @@ async def _work(settings: Settings, datastore: Datastore, parts: Sequence[Part],
                 tasks.create_task(agent.run(), name="the agent")
                 tasks.create_task(keep_guard(agent), name="keep the source check")
                 tasks.create_task(forget_connections(agent), name="forget connections")
-                for part in (keep_address, make_pools, *parts):
+                for part in (keep_address, make_pools, stamp_blocks, *parts):
                     tasks.create_task(part(hosted), name=getattr(part, "__name__", "a part"))
         except* Trouble as group:
             raise next(leaves(group)) from group
+
+
+async def stamp_blocks(hosted: Hosted) -> None:
+    """Label this node's blocks that an older Calico left without labels: daemons look for their own by them."""
+    if not isinstance(hosted.datastore, Duties):
+        return
+    while True:
+        try:
+            stamped = await hosted.datastore.stamp_own(hosted.settings.node)
+        except Trouble as error:
+            hosted.log.warning("own blocks not looked for", reason=str(error))
+            await asyncio.sleep(RETRY_S)
+            continue
+        if stamped:
+            hosted.log.info("own blocks labelled", objects=stamped)
+        return
 
 
 async def make_pools(hosted: Hosted) -> None:
@@ -114,7 +131,7 @@ async def make_pools(hosted: Hosted) -> None:
             created = await first_pools(hosted.datastore, asked)
         except Unreachable as error:
             hosted.log.warning("pools not looked for", reason=str(error))
-            await asyncio.sleep(POOLS_RETRY_S)
+            await asyncio.sleep(RETRY_S)
             continue
         if created:
             hosted.log.info("pools created", created=created)

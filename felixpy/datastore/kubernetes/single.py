@@ -18,6 +18,10 @@ KEPT = 1000  # objects whose stored form is remembered between reading and writi
 AnyResource = Resource[Any]
 
 
+class Absent(Conflict):
+    """There is nothing under that name."""
+
+
 class Singles:
     """Reads and writes of single objects.
 
@@ -108,13 +112,11 @@ class Singles:
         body = msgspec.json.encode(attach_patch(endpoint, uid))
         try:
             data = await self._write(endpoint, Request("PATCH", path, body, content=MERGE))
-        except Conflict as error:
-            if "is gone" in str(error):
-                where = f"Pod {endpoint.meta.namespace}/{pod_of(endpoint)}"
-                raise Trouble(
-                    f"{where} is not in {self._way.api.access.target}: its endpoint has no place"
-                ) from error
-            raise
+        except Absent as error:
+            if endpoint.meta.uid:
+                raise
+            where = f"Pod {endpoint.meta.namespace}/{pod_of(endpoint)} is not in {self._way.api.access.target}"
+            raise Trouble(f"{where}: its endpoint has no place") from error
         return self._known(endpoint, data)
 
     async def detach(self, endpoint: AnyResource) -> None:
@@ -132,7 +134,10 @@ class Singles:
             return await self._way.api.call(request)
         except Rejected as error:
             self._stored.pop((kind.spec, about.name), None)
-            if error.code == 404:
+            another = (
+                error.code == 422 and "metadata.uid" in error.message
+            )  # an object of this name, but not this one
+            if error.code == 404 or another:
                 if gone_is_fine:
                     return b""
                 raise Conflict(f"{where} is gone from {self._way.api.access.target}") from error

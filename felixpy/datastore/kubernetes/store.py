@@ -6,6 +6,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from felixpy.datastore.encode import encode
+from felixpy.datastore.kubernetes import duties
 from felixpy.datastore.kubernetes.access import Access
 from felixpy.datastore.kubernetes.api import Api
 from felixpy.datastore.kubernetes.copies import listed
@@ -133,6 +134,14 @@ class KubernetesDatastore:
     def lease(self, name: str, me: str) -> KubernetesLease:
         """As `Datastore.lease`: a coordination.k8s.io/v1 Lease in this program's namespace."""
         return KubernetesLease(self.api, name, me)
+
+    async def network_up(self, node: str) -> bool:
+        """As `Duties.network_up`."""
+        return await duties.network_up(self.api, node)
+
+    async def stamp_own(self, node: str) -> tuple[str, ...]:
+        """As `Duties.stamp_own`."""
+        return await duties.stamp_own(self._way, self._singles, node)
 
     def whole(self) -> "KubernetesDatastore":
         """As `Datastore.whole`: over the same connection."""

@@ -1,0 +1,16 @@
+"""What a node has to say and do on a cluster and nowhere else. A datastore that is one cluster's offers it."""
+
+from typing import Protocol, runtime_checkable
+
+
+@runtime_checkable
+class Duties(Protocol):
+    """Beside the seam: other stores have nobody who asks for this."""
+
+    async def network_up(self, node: str) -> bool:
+        """Clear the Node's condition NetworkUnavailable; whether it had to be. Pods are scheduled to it then."""
+        ...
+
+    async def stamp_own(self, node: str) -> tuple[str, ...]:
+        """Put the labels by which a node finds its own blocks on those that an older Calico left without; which."""
+        ...
