@@ -180,7 +180,8 @@ def _place(there: Path, file: File) -> None:
 
 
 def _missing(machine: Machine, path: Path) -> list[str]:
-    return [str(folder) for folder in path.parents if str(folder) != "/" and not machine.at(folder).exists()]
+    """The folders above `path` that are not there yet, with "/" for a tree that is not."""
+    return [str(folder) for folder in path.parents if not machine.at(folder).exists()]
 
 
 def _digest(content: bytes) -> str:

@@ -55,6 +55,13 @@ def test_installing_and_uninstalling_leaves_the_tree_as_it_was(tmp_path: Path) -
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_tree_that_was_made_for_it_goes_too(tmp_path: Path) -> None:
+    root = tmp_path / "image"
+    install(root)
+    felixpy(root, "uninstall")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_installing_again_changes_nothing(tmp_path: Path) -> None:
     install(tmp_path)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.name != "installed.json"}
