@@ -13,7 +13,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from felixpy.lab import namespaces, registry
@@ -39,14 +39,13 @@ class Plan:
     """What a cluster is to be."""
 
     nodes: int = 3
-    spares: int = 0  # nodes of the fabric that do not join at first
     dual_stack: bool = False
     images: tuple[Image, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every node's name, the spares last."""
-        return tuple(f"n{number}" for number in range(1, self.nodes + self.spares + 1))
+        """Every node's name."""
+        return tuple(f"n{number}" for number in range(1, self.nodes + 1))
 
     @property
     def shape(self) -> Shape:
@@ -96,13 +95,26 @@ class Cluster:
             self._lab = self.fabric.deploy()
             self._control = Control(self.host("cp"), self.plan.shape)
             self._control.start()
-            self.join(self.plan.names[: self.plan.nodes])
+            self._join(self.plan.names)
         except BaseException:
             self.down()
             raise
 
-    def join(self, names: Sequence[str]) -> None:
-        """Let nodes of the fabric join."""
+    def add(self, name: str) -> None:
+        """Wire one more machine, and let it join."""
+        self.fabric = replace(self.fabric, nodes=(*self.fabric.nodes, name))
+        self._lab = self.fabric.change()
+        self._join([name])
+
+    def remove(self, name: str) -> None:
+        """Take a machine away with all that it has: its plug is pulled. The API server still knows its node."""
+        self.fabric = replace(self.fabric, nodes=tuple(other for other in self.fabric.nodes if other != name))
+        self._lab = self.fabric.change()
+        machine = self.machines.pop(name)
+        cgroups.remove(machine.cgroup)
+        shutil.rmtree(machine.folder)
+
+    def _join(self, names: Sequence[str]) -> None:
         files = self._images()
         for name in names:
             self.machines[name] = self._machine(name)

@@ -29,7 +29,7 @@ interface rack
  ip address 172.20.0.1/24
  ipv6 address 2001:db8:20::1/64
 exit
-interface {outside}
+interface eth1
  ip address 198.51.100.1/24
  ipv6 address 2001:db8:51::1/64
 exit
@@ -79,10 +79,17 @@ class Fabric:
         """Make namespaces, links and the switch."""
         (self.folder / "frr").mkdir(parents=True)
         (self.folder / "frr" / "daemons").write_text(DAEMONS)
-        (self.folder / "frr" / "frr.conf").write_text(TOR.format(outside=f"eth{len(self.nodes) + 2}"))
+        (self.folder / "frr" / "frr.conf").write_text(TOR)
+        return self._make("deploy")
+
+    def change(self) -> Lab:
+        """Make the running lab as `nodes` says: new ones are wired, those that are gone are removed wholly."""
+        return self._make("apply")
+
+    def _make(self, how: str) -> Lab:
         file = self.folder / "cluster.clab.yml"
         file.write_text(yaml.safe_dump(self._topology()))
-        done = self._lab("deploy", "-t", str(file))
+        done = self._lab(how, "-t", str(file))
         assert done.returncode == 0 and "exit" not in done.stderr, done.stderr
         return registry.read(self.labs / self.name)
 
@@ -102,7 +109,7 @@ class Fabric:
         hosts = {"cp": ("172.20.0.10", "2001:db8:20::10")}
         hosts |= {name: (self.address(name), self.address(name, 6)) for name in self.nodes}
         nodes = {name: self._host(name, *addresses) for name, addresses in hosts.items()}
-        ports = [f"eth{number}" for number in range(1, len(hosts) + 1)]
+        ports = [f"eth{number}" for number in range(2, len(hosts) + 2)]
         nodes["tor"] = {
             "kind": "linux", "image": "frr", "sysctls": {"net.ipv6.conf.all.forwarding": 1},
             "binds": [f"{self.folder}/frr/{name}:/etc/frr/{name}" for name in ("daemons", "frr.conf")],
@@ -114,14 +121,14 @@ class Fabric:
             "ip route replace default via 198.51.100.1", "ip -6 route replace default via 2001:db8:51::1",
         ])  # fmt: skip
         links = [(f"tor:{port}", f"{name}:eth1") for port, name in zip(ports, hosts, strict=True)]
-        links.append((f"tor:eth{len(hosts) + 1}", "out:eth1"))
+        links.append(("tor:eth1", "out:eth1"))
         wired = [{"endpoints": list(ends), "mtu": 1500} for ends in links]
         return {"name": self.name, "topology": {"nodes": nodes, "links": wired}}
 
     def _host(self, name: str, v4: str, v6: str) -> dict[str, object]:
         own = {self.folder / name / folder.replace("/", "-"): f"/{folder}" for folder in PRIVATE}
         for place in own:
-            place.mkdir(parents=True)
+            place.mkdir(parents=True, exist_ok=True)
         lines = [
             f"ip address add {v4}/24 dev eth1", f"ip address add {v6}/64 dev eth1 nodad",
             "ip route replace default via 172.20.0.1", "ip -6 route replace default via 2001:db8:20::1",

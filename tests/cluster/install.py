@@ -19,10 +19,8 @@ def settings(cluster: Cluster) -> dict[str, str]:
     return pools | {"KUBERNETES_SERVICE_HOST": shape.address, "KUBERNETES_SERVICE_PORT": str(shape.port)}
 
 
-def write(
-    cluster: Cluster, overlay: str = "mesh", image: str = tree.NAME, more: Mapping[str, str] | None = None
-) -> Path:
-    """The folder of a kustomization that takes `overlay` with this image and these settings."""
+def write(cluster: Cluster, overlay: str = "mesh", more: Mapping[str, str] | None = None) -> Path:
+    """The folder of a kustomization that takes `overlay` with the image at hand and these settings."""
     folder = cluster.folder / "manifests" / overlay
     folder.mkdir(parents=True, exist_ok=True)
     name, _, tag = tree.NAME.rpartition(":")
@@ -37,10 +35,10 @@ def write(
     return folder
 
 
-def install(cluster: Cluster, overlay: str = "mesh") -> None:
+def install(cluster: Cluster, overlay: str = "mesh", more: Mapping[str, str] | None = None) -> None:
     """`kubectl apply -k`; returns when both DaemonSets are rolled out and every node is Ready."""
     control = cluster.control
-    control.kubectl("apply", "-k", str(write(cluster, overlay)))
+    control.kubectl("apply", "-k", str(write(cluster, overlay, more)))
     for name in ("felixpy", "birdpy"):
         control.kubectl("-n", "felixpy", "rollout", "status", f"daemonset/{name}", "--timeout=90s", timeout=100)
     control.kubectl("wait", "node", "--all", "--for=condition=Ready", "--timeout=60s", timeout=70)

@@ -107,6 +107,14 @@ class Machine:
         """End one of its programs."""
         self.running.pop(name).end(number)
 
+    def kill(self, container: str) -> None:
+        """Kill the first process of the containers of that name; the kubelet starts them again."""
+        found = self.ctr("containers", "ls", "-q", f"labels.io.kubernetes.container.name=={container}").split()
+        tasks = self.ctr("tasks", "ls", "-q").split()
+        for one in found:
+            if one in tasks:
+                self.ctr("tasks", "kill", "--signal", "SIGKILL", one)
+
     def ctr(self, *arguments: str) -> str:
         """containerd's own client, in Kubernetes' namespace."""
         return self.place.run([binaries.program("ctr"), "-a", SOCKET, "-n", "k8s.io", *arguments], timeout=120)

@@ -1,0 +1,101 @@
+"""Nodes come and go, pods come and go by the hundred, a kubelet dies in the middle: nothing is left behind."""
+
+import json
+import signal
+from typing import Any
+
+import pytest
+
+from tests.cluster.ground import Ground
+from tests.cluster.places import until
+
+pytestmark = [pytest.mark.lab, pytest.mark.root, pytest.mark.timeout(900)]
+MANY = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: many}}
+spec:
+  replicas: {replicas}
+  selector: {{matchLabels: {{app: many}}}}
+  template:
+    metadata: {{labels: {{app: many}}}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      automountServiceAccountToken: false
+      containers: [{{name: pause, image: localhost/pause:local, imagePullPolicy: Never}}]
+"""
+
+
+def held(ground: Ground) -> dict[str, int]:
+    """How many addresses of each block are taken."""
+    blocks = ground.cluster.control.get("ipamblocks")["items"]
+    return {one["spec"]["cidr"]: sum(at is not None for at in one["spec"]["allocations"]) for one in blocks}
+
+
+def in_order(ground: Ground) -> bool:
+    """Whether `felixpy ipam check` finds nothing wrong."""
+    return ground.felixpy("ipam", "check").returncode == 0
+
+
+def blocks(ground: Ground, node: str) -> list[str]:
+    """The blocks whose affinity is a node's."""
+    listed = ground.cluster.control.get("ipamblocks")["items"]
+    return [one["spec"]["cidr"] for one in listed if one["spec"].get("affinity") == f"host:{node}"]
+
+
+def learned(ground: Ground, node: str) -> list[Any]:
+    """What BGP has taught a node."""
+    proto = "bgp" if node == "tor" else "bird"
+    rows = json.loads(ground.cluster.host(node).run(["ip", "-j", "route", "show", "proto", proto]))
+    return [row["dst"] for row in rows]
+
+
+def test_a_hundred_pods_come_and_go_and_no_address_is_left(ground: Ground) -> None:
+    before = sum(held(ground).values())
+    ground.kubectl("apply", "-f", "-", given=MANY.format(replicas=100))
+    ground.ready("app=many", 100, 400)
+    assert sum(held(ground).values()) == before + 100
+    addresses = [pod.address() for pod in ground.pods("app=many")]
+    assert len(set(addresses)) == 100
+    ground.kubectl("delete", "deployment", "many")
+    ground.ready("app=many", 0, 300)
+    until(lambda: sum(held(ground).values()) == before, "every address is free again", 30)
+    assert in_order(ground)
+
+
+def test_a_kubelet_that_dies_while_pods_are_made_leaves_nothing_twice_and_nothing_lost(ground: Ground) -> None:
+    before = sum(held(ground).values())
+    machine = ground.cluster.machines["n2"]
+    ground.kubectl("apply", "-f", "-", given=MANY.format(replicas=18))
+    until(lambda: len(ground.pods("app=many")) >= 3, "some pods are there", 60)
+    machine.end("kubelet", signal.SIGKILL)
+    machine.start_kubelet()
+    ground.ready("app=many", 18, 180)
+    assert len({pod.address() for pod in ground.pods("app=many")}) == 18
+    ground.kubectl("delete", "deployment", "many")
+    ground.ready("app=many", 0, 120)
+    until(lambda: sum(held(ground).values()) == before, "every address is free again", 60)
+    assert in_order(ground)
+
+
+def test_a_node_that_is_added_gets_a_block_and_one_that_is_deleted_gives_it_back(ground: Ground) -> None:
+    cluster = ground.cluster
+    cluster.add("n4")
+    ground.kubectl("wait", "node", "n4", "--for=condition=Ready", "--timeout=120s", timeout=130)
+    ground.ready("app=everywhere", 4)
+    (block,) = blocks(ground, "n4")
+    until(lambda: all(block in learned(ground, node) for node in ("n1", "n2", "n3", "tor")), "all learn the block")
+    assert ground.fetch("out", ground.on("n4").address(), port=8080) == "198.51.100.10"
+
+    cluster.remove("n4")
+    ground.kubectl("delete", "node", "n4")
+    until(lambda: not any(block in learned(ground, node) for node in ("n1", "n2", "n3", "tor")), "all forget it", 180)
+    until(lambda: not blocks(ground, "n4"), "the block is collected", 120)
+    assert in_order(ground)
+
+    cluster.add("n4")
+    ground.ready("app=everywhere", 4)
+    assert blocks(ground, "n4") == [block], "the block is used again"
+    cluster.remove("n4")
+    ground.kubectl("delete", "node", "n4")
+    ground.ready("app=everywhere", 3)
