@@ -111,6 +111,8 @@ class Cluster:
         self.fabric = replace(self.fabric, nodes=tuple(other for other in self.fabric.nodes if other != name))
         self._lab = self.fabric.change()
         machine = self.machines.pop(name)
+        for running in machine.running.values():
+            running.process.wait(10)
         cgroups.remove(machine.cgroup)
         shutil.rmtree(machine.folder)
 
@@ -128,6 +130,9 @@ class Cluster:
     def down(self) -> None:
         """Remove all of it: processes, namespaces, mounts, control groups, files."""
         self.fabric.destroy()
+        for one in [self._control, *self.machines.values()]:
+            for running in one.running.values() if one is not None else ():
+                running.process.wait(10)  # its node has ended it
         cgroups.remove(f"/{self.fabric.name}")
         shutil.rmtree(self.folder)
 
