@@ -27,6 +27,7 @@ class Forwarding:
         self._givers: dict[RouteKey, set[Address]] = {}  # whom each of `found` waits for
         self._over: dict[Device, set[RouteKey]] = {}  # may name keys that have left the device
         self._keys: dict[Prefix, RouteKey] = {}  # what the RIB wants now
+        self.standing: Routes = {}  # beside it
 
     def adopt(self, rows: Routes) -> None:
         """Want what the kernel holds of ours at the start, until somebody has spoken."""
@@ -55,7 +56,7 @@ class Forwarding:
         free = [key for key, waits in self._givers.items() if not waits]
         for key in free:
             del self._givers[key], self.found[key]
-            if key != self._keys.get(key.prefix):
+            if key != self._keys.get(key.prefix) and key not in self.standing:
                 self.settler.drop(key)
         return {key.prefix for key in free}
 
@@ -68,6 +69,14 @@ class Forwarding:
                 self._put(route)
         if before is not None and (route is None or route.key != before) and before not in self.found:
             self.settler.drop(before)
+
+    def stand(self, routes: Routes) -> None:
+        """These are wanted whatever the RIB says, under keys that it has not: all of them."""
+        for key in self.standing.keys() - routes.keys():
+            self.settler.drop(key)
+        for route in routes.values():
+            self._put(route)
+        self.standing = routes
 
     def over(self, device: Device) -> frozenset[RouteKey]:
         """The routes that are wanted, or were found, to leave by `device`."""

@@ -5,10 +5,11 @@ Made anew for every snapshot. Two orders are compared part by part, so that only
 
 from dataclasses import dataclass
 
-from birdpy.desired.fib import FibRules, blackholes
+from birdpy.desired.fib import FibRules, blackholes, peering_addresses
 from birdpy.desired.originate import Blocks, local_path, local_paths, own_blocks
 from birdpy.desired.rules import export_rules, filters
 from birdpy.desired.services import never_installed, ranges, service_routes
+from birdpy.policy.cluster import cluster_configuration
 from birdpy.policy.exports import ExportRules
 from birdpy.policy.guard import Own
 from birdpy.policy.session import Speaker
@@ -46,6 +47,7 @@ class Orders:
     blocks: Blocks
     paths: dict[Prefix, Path]  # our own
     blackholes: dict[RouteKey, Route]
+    peering: dict[RouteKey, Route]  # the addresses that local workload peers dial
     fib: FibRules
     export: ExportRules
     pools: frozenset[Prefix]
@@ -80,6 +82,7 @@ def orders(snapshot: Snapshot, node: str, metric: int, settings: SpeakerSettings
         blocks=blocks,
         paths=paths,
         blackholes=blackholes(blocks, fib),
+        peering=peering_addresses(me, cluster_configuration(snapshot), fib),
         fib=fib,
         export=export_rules(snapshot, me, blocks.announced, services),
         pools=frozenset(pool.spec.cidr for pool in snapshot.of(IPPool).values()),

@@ -40,7 +40,7 @@ from felixpy.kernel.counters import forwarded, read_counters
 from felixpy.kernel.routes import KernelRoutes
 from felixpy.model.addresses import Address, contains
 from felixpy.model.errors import Unreachable
-from felixpy.model.routes import Route, RouteKey
+from felixpy.model.routes import LOCAL_TABLE, Route, RouteKey
 from felixpy.model.snapshot import Snapshot
 
 BURST = 500  # events taken in before the loop turns
@@ -121,7 +121,7 @@ class Router:
 
     def ours(self, key: RouteKey, _route: Route) -> bool:
         """Whether a route with our protocol and metric is ours: in a pool, or written down by an earlier life."""
-        if key.prefix in self.ledger or key in self.state.forwarding.settler.desired:
+        if key.prefix in self.ledger or key in self.state.forwarding.settler.desired or key.table == LOCAL_TABLE:
             return True
         known = self.state.orders
         return known is not None and any(contains(pool, key.prefix) for pool in known.pools)

@@ -104,6 +104,7 @@ class State:
         before, self.orders = self.orders, orders
         heard = self.learning.configure(orders.speaker, now)
         changed = self._judge(heard.anew) | self.learning.originate(orders.paths) | self._fix()
+        self._stand()
         if before is None or (before.fib_key, before.export_key) != (orders.fib_key, orders.export_key):
             changed |= set(self.learning.selection.choices)
         heard.changed |= changed
@@ -161,6 +162,10 @@ class State:
             self.telling.silence(address)
         for address in heard.closing:
             self.telling.hush(address)
+        if heard.down:
+            self._stand()
+        if heard.changed and self._leans_on_gateways:  # a reachableBy gateway may be known by BGP alone
+            heard.changed |= self._fix()
         for address in heard.spoken:
             heard.changed = heard.changed | self.forwarding.spoken(address)
         self.touch(heard.changed)
@@ -224,6 +229,18 @@ class State:
         self._policy = policy
         around = import_policy(orders.speaker, orders.export.filters, here, orders.own)
         return self.learning.judge_by(around, sessions if same else None)
+
+    def _stand(self) -> None:
+        """Keep the addresses that pods dial, for as long as one of them has still to hear that nothing is here."""
+        closing = any(peer.closing is not None and peer.session.workload for peer in self.peers.values())
+        if self.orders is not None:
+            kept = self.forwarding.standing if closing else {}
+            self.forwarding.stand({**kept, **self.orders.peering})
+            self.kernel_due.mark()
+
+    @property
+    def _leans_on_gateways(self) -> bool:
+        return self.orders is not None and any(s.reachable_by for s in self.orders.speaker.sessions)
 
     def _fix(self) -> Set[Prefix]:
         """Work out the fixed routes; the prefixes where they changed."""

@@ -15,7 +15,7 @@ from felixpy.kernel.watched import WatchedNeighbours
 from felixpy.model.addresses import Prefix, contains
 from felixpy.model.errors import Trouble, Unreachable, Usage
 from felixpy.model.resources import IPPool
-from felixpy.model.routes import Route, RouteKey
+from felixpy.model.routes import LOCAL_TABLE, Route, RouteKey
 from felixpy.reconcile.plan import Plan
 from felixpy.show.options import complete_node, datastore_options
 from felixpy.show.target import this_node
@@ -49,7 +49,9 @@ def cleanup(
         given = saved.load(state_dir() / "birdpy.json", node or this_node())
 
         def ours(key: RouteKey, _route: Route) -> bool:
-            return key.prefix in given or any(contains(pool, key.prefix) for pool in pools)
+            return (
+                key.table == LOCAL_TABLE or key.prefix in given or any(contains(pool, key.prefix) for pool in pools)
+            )
 
         table = KernelRoutes(protocol, (metric,), ours, shared=True)
         neighbours = WatchedNeighbours(protocol)

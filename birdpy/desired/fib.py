@@ -13,9 +13,21 @@ from birdpy.rib.best_path import Choice
 from birdpy.rib.next_hops import Resolution, Resolved, merged
 from birdpy.rib.path import Path
 from birdpy.rib.prefixes import PrefixMap
-from felixpy.model.addresses import Address, Prefix, host_prefix
-from felixpy.model.routes import BGP_METRIC, MAIN_TABLE, Hop, Origin, Route, RouteKey, RouteKind
+from felixpy.model.addresses import Address, Prefix, family, host_prefix
+from felixpy.model.resources import BGPConfiguration
+from felixpy.model.routes import (
+    BGP_METRIC,
+    LOCAL_TABLE,
+    MAIN_TABLE,
+    Device,
+    Hop,
+    Origin,
+    Route,
+    RouteKey,
+    RouteKind,
+)
 
+LOOPBACK = Device("lo")
 SERVICE = "service route: announced only, never installed"
 OURS = "our own: its blackhole or its pods' routes stand for it"
 
@@ -83,6 +95,28 @@ def reachable_by(speaker: Speaker, way: Way, rules: FibRules) -> dict[RouteKey, 
                 origin = Origin("reachable-by", session.defined_by, session.address)
                 found[key] = Route(key, RouteKind.LEARNED, hops=answer.hops, origin=origin)
     return found
+
+
+def peering_addresses(speaker: Speaker, configuration: BGPConfiguration, rules: FibRules) -> dict[RouteKey, Route]:
+    """localWorkloadPeeringIPV4 and IPV6, which pods of this node dial, as addresses of the node.
+
+    Only while there is such a session of that family. Calico's Felix puts them on each pod's interface; a route in
+    the kernel's table of own addresses does the same for all of them, and has an owner.
+    """
+    found = {}
+    for address in (configuration.local_workload_peering_ipv4, configuration.local_workload_peering_ipv6):
+        names = [
+            one.name for one in speaker.sessions if one.workload and address and same_family(one.address, address)
+        ]
+        if address is not None and names:
+            key = RouteKey(host_prefix(address), LOCAL_TABLE, rules.metric)
+            found[key] = Route(key, RouteKind.HOST, LOOPBACK, origin=Origin("workload-peering", names[0], address))
+    return found
+
+
+def same_family(one: Address, other: Address) -> bool:
+    """Whether two addresses can speak with each other."""
+    return family(one) == family(other)
 
 
 def desired_routes(

@@ -123,7 +123,7 @@ def _neighbor(session: Session, speaker: Speaker) -> str:
     return _NEIGHBOR.format(
         address=session.address,
         router_id=speaker.router_id,
-        source=session.source_address or "auto",
+        source=session.source_address or session.answers_at or "auto",
         local_as=int(session.local_as),
         peer_as=int(session.peer_as),
         hold_time=session.hold_time_s,

@@ -31,6 +31,7 @@ SESSION: Mapping[str, Effect] = {
     "local_as": Effect.RESET,
     "peer_as": Effect.RESET,  # another peer: its paths go
     "source_address": Effect.RESET,
+    "answers_at": Effect.RESET,
     "families": Effect.RESET,
     "passive": Effect.RESET,
     "ttl_security": Effect.RESET,

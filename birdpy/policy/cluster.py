@@ -61,6 +61,11 @@ def cluster(snapshot: Snapshot) -> Cluster:
     return Cluster(nodes, _default(configurations), owners, tuple(problems))
 
 
+def cluster_configuration(snapshot: Snapshot) -> BGPConfiguration:
+    """What holds for the whole cluster."""
+    return _default(snapshot.of(BGPConfiguration))
+
+
 def _default(configurations: Mapping[str, Resource[BGPConfiguration]]) -> BGPConfiguration:
     found = configurations.get("default")
     return found.spec if found else DEFAULTS

@@ -18,6 +18,7 @@ class Session:
     peer_as: Asn
     source_address: Address | None  # None: the kernel chooses
     families: frozenset[Family]
+    answers_at: Address | None = None  # our end, where no source is bound: what a pod of this node dials
     passive: bool = False
     ttl_security: int | None = None  # hop count (RFC 5082); None: off
     multihop: bool = True
@@ -44,6 +45,11 @@ class Session:
     def external(self) -> bool:
         """eBGP: the peer's AS is not ours."""
         return self.peer_as != self.local_as
+
+    @property
+    def workload(self) -> bool:
+        """A pod of this node."""
+        return self.name.startswith("Local_Workload_")
 
     def __repr__(self) -> str:
         return f"Session({self.name}, {self.address}, AS {self.peer_as})"

@@ -17,7 +17,6 @@ from felixpy.model.snapshot import Snapshot
 
 WILDCARD: Mapping[int, Address] = {4: IPv4Address(0), 6: IPv6Address("::")}
 MANY_SESSIONS = 150  # ExaBGP keeps every route once per peer: beyond this a reflector is the answer
-WORKLOAD = "a session with a pod needs the peering address on the pod's interface, which felixpy does not set"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +124,7 @@ def _session(wish: Peering, desk: Desk, problems: list[InvalidResource]) -> Sess
         peer_as=peer_as,
         source_address=desk.here.addresses[family(wish.address)] if chosen.from_node_address else None,
         families=families,
+        answers_at=_answers_at(wish, desk),
         passive=wish.kind == "Local_Workload" or _listens(wish, desk.here),
         ttl_security=chosen.ttl_security,
         multihop=chosen.ttl_security != 1,
@@ -137,7 +137,7 @@ def _session(wish: Peering, desk: Desk, problems: list[InvalidResource]) -> Sess
         route_reflector_client=reflects,
         cluster_id=desk.here.cluster_id if reflects else None,
         filters=_filters(wish, desk, problems),
-        held_down=WORKLOAD if wish.kind == "Local_Workload" else held or _unread(wish, desk),
+        held_down=held or _unread(wish, desk),
         max_prefix=chosen.max_prefix,
         max_prefix_action=chosen.max_prefix_action,
         add_path_receive=chosen.add_path_receive,
@@ -161,6 +161,15 @@ def _listens(wish: Peering, here: ClusterNode) -> bool:
     As Calico's BIRD has it: a numeric comparison would make both ends of 10.0.0.9 and 10.0.0.10 listen.
     """
     return wish.owner is not None and str(wish.address) > str(here.addresses[family(wish.address)])
+
+
+def _answers_at(wish: Peering, desk: Desk) -> Address | None:
+    """What a pod dials: localWorkloadPeeringIPV4 or IPV6, else the node's own address."""
+    if wish.kind != "Local_Workload":
+        return None
+    kind, configured = family(wish.address), desk.cluster.configuration
+    peering = configured.local_workload_peering_ipv4 if kind == 4 else configured.local_workload_peering_ipv6
+    return peering or desk.here.addresses[kind]
 
 
 def _same_cluster(wish: Peering, here: ClusterNode) -> bool:

@@ -18,6 +18,7 @@ from felixpy.kernel.rtnetlink import (
     NEXTHOP,
     NLM_F_REQUEST,
     ROUTE,
+    RT_SCOPE_HOST,
     RT_SCOPE_LINK,
     RT_SCOPE_NOWHERE,
     RT_SCOPE_UNIVERSE,
@@ -33,6 +34,7 @@ from felixpy.kernel.rtnetlink import (
     RTM_F_CLONED,
     RTM_NEWROUTE,
     RTN_BLACKHOLE,
+    RTN_LOCAL,
     RTN_PROHIBIT,
     RTN_UNICAST,
     RTN_UNREACHABLE,
@@ -48,7 +50,13 @@ from felixpy.model.routes import Device, Hop, Route, RouteKey, RouteKind
 
 RTA_ENCAP, RTA_NH_ID = 22, 30
 DESTINATION_AT = 16 + 12 + 4
-TYPE = {RouteKind.LOCAL: RTN_UNICAST, RouteKind.LEARNED: RTN_UNICAST, RouteKind.BLACKHOLE: RTN_BLACKHOLE}
+TYPE = {
+    RouteKind.LOCAL: RTN_UNICAST,
+    RouteKind.LEARNED: RTN_UNICAST,
+    RouteKind.BLACKHOLE: RTN_BLACKHOLE,
+    RouteKind.HOST: RTN_LOCAL,
+}
+SCOPE = {RouteKind.LOCAL: RT_SCOPE_LINK, RouteKind.HOST: RT_SCOPE_HOST}
 TYPE_NAME = {RTN_BLACKHOLE: "blackhole", RTN_UNREACHABLE: "unreachable", RTN_PROHIBIT: "prohibit", 9: "throw"}
 
 IndexOf = Callable[[Device], int]  # KeyError when there is no such device
@@ -79,7 +87,7 @@ class Found(NamedTuple):
 
 def way(route: Route) -> str:
     """Where a route leads: `dev cali0123`, `via 10.0.0.1 dev eth0`, several hops with commas, `blackhole`."""
-    if route.kind is RouteKind.LOCAL:
+    if route.device is not None:
         return f"dev {route.device}"
     if route.kind is RouteKind.BLACKHOLE:
         return "blackhole"
@@ -105,6 +113,9 @@ def decode(body: bytes, name_of: NameOf) -> Found | None:
         return Found(key, protocol, Route(key, RouteKind.BLACKHOLE), kind)
     if RTA_NH_ID in found:
         return Found(key, protocol, None, kind, *U32.unpack(found[RTA_NH_ID]))
+    if kind == RTN_LOCAL and RTA_OIF in found:
+        device = name_of(*U32.unpack(found[RTA_OIF]))
+        return Found(key, protocol, Route(key, RouteKind.HOST, device), kind)
     if kind != RTN_UNICAST or RTA_ENCAP in found:
         return Found(key, protocol, None, kind)
     several = ways(found, flags)
@@ -192,7 +203,7 @@ def check(route: Route) -> None:
 
 def writing(route: Route, protocol: int, flags: int, index_of: IndexOf) -> Shape:
     """RTM_NEWROUTE for `route` and for all that differ only in their destination. `flags` are NLM_F_*."""
-    scope = RT_SCOPE_LINK if route.kind is RouteKind.LOCAL else RT_SCOPE_UNIVERSE
+    scope = SCOPE.get(route.kind, RT_SCOPE_UNIVERSE)
     onlink = RTNH_F_ONLINK if len(route.hops) == 1 and route.hops[0].onlink else 0
     tail = _key_tail(route.key)
     if route.device is not None:

@@ -11,6 +11,7 @@ from felixpy.model.addresses import Address, Prefix
 Device = NewType("Device", str)  # an interface name, at most 15 bytes (IFNAMSIZ)
 
 MAIN_TABLE = 254  # RT_TABLE_MAIN
+LOCAL_TABLE = 255  # RT_TABLE_LOCAL: the node's own addresses
 LOCAL_METRIC_IPV6 = 512  # the kernel turns an IPv6 metric of 0 into 1024, so local routes name theirs
 BGP_METRIC = 1024  # Calico's normal route priority
 
@@ -21,6 +22,7 @@ class RouteKind(Enum):
     LOCAL = "local"  # straight onto a pod's veth: scope link
     LEARNED = "learned"  # by way of one or several next hops
     BLACKHOLE = "blackhole"  # drop: no longer prefix claims it
+    HOST = "host"  # to this node itself, as if it had the address: RTN_LOCAL, in the table of its addresses
 
 
 class RouteKey(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
@@ -59,7 +61,7 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
 class Route(msgspec.Struct, frozen=True, gc=False):
     """Everything about a route that we would correct if it differed, and its origin, which we would not.
 
-    LOCAL has a device and no hops; LEARNED has hops, sorted; BLACKHOLE has neither.
+    LOCAL and HOST have a device and no hops; LEARNED has hops, sorted; BLACKHOLE has neither.
     """
 
     key: RouteKey
@@ -69,7 +71,7 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     origin: Origin | None = None
 
     def __post_init__(self) -> None:
-        if self.kind is RouteKind.LOCAL:
+        if self.kind in (RouteKind.LOCAL, RouteKind.HOST):
             fits = self.device is not None and not self.hops
         else:
             fits = self.device is None and bool(self.hops) is (self.kind is RouteKind.LEARNED)

@@ -11,6 +11,7 @@ import pytest
 from birdpy.policy.changes import SESSION, SPEAKER, Effect
 from birdpy.policy.session import Session
 from birdpy.rib.events import Down, Up
+from felixpy.model.addresses import Address
 from tests.exabgp.node import node, run, session, speaker, until
 from tests.speakers import bird, needs, needs_root, network
 from tests.unit.birdpy.policy.test_changes import OTHER
@@ -41,18 +42,28 @@ THEIRS = (*map(address_of, FIELDS), UNTOUCHED)
 HERE = [f"{a}/32" for a in ("10.0.0.1", "10.0.0.3", *THEIRS, *map(ours_of, THEIRS))] + ["fd00::1/128"]
 
 
+def ours(name: str) -> Address:
+    return ip_address(ours_of(address_of(name)))
+
+
 def of(address: str) -> Session:
     return session(address, source_address=ip_address(ours_of(address)))
 
 
 def sessions() -> dict[str, Session]:
     """One session for each field that is to change."""
-    return {name: of(address_of(name)) for name in FIELDS}
+    found = {name: of(address_of(name)) for name in FIELDS}
+    found["answers_at"] = replace(found["answers_at"], source_address=None, answers_at=ours("answers_at"))
+    return found
 
 
 def changed(name: str, before: Session) -> Session:
     """`before` with that field of another value."""
-    other = {"source_address": ip_address("10.0.0.3"), "address": ip_address("10.0.1.251")}.get(name, OTHER[name])
+    other = {
+        "source_address": ip_address("10.0.0.3"),
+        "answers_at": ip_address("10.0.0.3"),
+        "address": ip_address("10.0.1.251"),
+    }.get(name, OTHER[name])
     return replace(before, **{name: other})
 
 

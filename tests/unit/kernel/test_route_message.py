@@ -36,7 +36,8 @@ ECMP = Route(
 )
 ECMP6 = Route(key("fd68::/122"), RouteKind.LEARNED, hops=(hop("fd00::2"), hop("fd00::3", V1, 2)))
 MIXED = Route(key("10.69.0.0/26"), RouteKind.LEARNED, hops=(hop("10.0.0.2"), hop("fd00::2", V1)))
-ROUTES = [LOCAL, LOCAL6, BLACKHOLE, PLAIN, PLAIN6, VIA6, ECMP, ECMP6, MIXED]
+HOST = Route(key("169.254.64.1/32", table=255), RouteKind.HOST, V0)
+ROUTES = [LOCAL, LOCAL6, HOST, BLACKHOLE, PLAIN, PLAIN6, VIA6, ECMP, ECMP6, MIXED]
 
 
 def oracle(route: Route) -> bytes:
@@ -58,8 +59,8 @@ def oracle(route: Route) -> bytes:
     message["header"]["sequence_number"] = message["header"]["pid"] = 0
     message["family"], message["dst_len"], message["proto"] = family, prefix.prefixlen, 80
     message["table"] = route.key.table if route.key.table < 256 else 252
-    message["scope"] = 253 if route.kind is RouteKind.LOCAL else 0
-    message["type"] = 6 if route.kind is RouteKind.BLACKHOLE else 1
+    message["scope"] = {RouteKind.LOCAL: 253, RouteKind.HOST: 254}.get(route.kind, 0)
+    message["type"] = {RouteKind.BLACKHOLE: 6, RouteKind.HOST: 2}.get(route.kind, 1)
     message["flags"] = ONLINK if len(route.hops) == 1 and route.hops[0].onlink else 0
     message["attrs"] = attrs
     message.encode()

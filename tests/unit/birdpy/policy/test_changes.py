@@ -19,6 +19,7 @@ OTHER: dict[str, Any] = {
     "local_as": Asn(64999),
     "peer_as": Asn(65003),
     "source_address": ip_address("10.0.0.7"),
+    "answers_at": ip_address("10.0.0.6"),
     "families": frozenset({4, 6}),
     "passive": True,
     "ttl_security": 1,
@@ -58,7 +59,8 @@ def test_what_all_sessions_share_has_its_effect_too() -> None:
 
 @pytest.mark.parametrize("name", sorted(OTHER))
 def test_exabgps_file_changes_exactly_where_the_session_is_reset(name: str) -> None:
-    before = external()
+    unbound: dict[str, Any] = {"source_address": None} if name == "answers_at" else {}
+    before = external(**unbound)
     after = replace(before, **{name: OTHER[name]})
     differs = render(speaker(before)).text != render(speaker(after)).text
     assert differs == (SESSION[name] is Effect.RESET)

@@ -8,7 +8,7 @@ import pytest
 
 from birdpy.policy.cluster import BGP_PORT
 from birdpy.policy.passwords import password_of
-from birdpy.policy.sessions import WORKLOAD, SpeakerSettings, hashed_router_id, speaker
+from birdpy.policy.sessions import SpeakerSettings, hashed_router_id, speaker
 from felixpy.model.errors import InvalidResource
 from felixpy.model.resources import BGPFilter, Node, Secret, SecretKeyRef, WorkloadEndpoint
 from felixpy.model.resources.bgp import Password
@@ -180,7 +180,7 @@ def test_a_password_without_a_reference_is_none() -> None:
     assert speaker(now, "n1").sessions[0].held_down is None
 
 
-def test_a_pod_that_is_a_peer_is_held_back_and_says_so() -> None:
+def test_a_pod_that_is_a_peer_is_waited_for() -> None:
     def pod(name: str, node_name: str, *networks: str, **labels: str) -> Any:
         spec = WorkloadEndpoint(node=node_name, ip_networks=tuple(map(ip_network, networks)))
         return resource(f"default/{name}", spec, labels=labels)
@@ -196,7 +196,7 @@ def test_a_pod_that_is_a_peer_is_held_back_and_says_so() -> None:
     )
     four, six = speaker(now, "n1").sessions
     assert (four.name, six.name) == ("Local_Workload_10_65_0_2", "Local_Workload_fd65__2")
-    assert (four.peer_as, four.passive, four.source_address, four.held_down) == (65010, True, None, WORKLOAD)
+    assert (four.peer_as, four.passive, four.source_address, four.held_down) == (65010, True, None, None)
 
 
 def test_a_session_whose_filter_cannot_be_read_stays_down() -> None:
