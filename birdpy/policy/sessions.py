@@ -10,7 +10,7 @@ from birdpy.policy.options import Options, options
 from birdpy.policy.passwords import password_of
 from birdpy.policy.peerings import Peering, forward, mesh, reverse, workloads
 from birdpy.policy.session import Session, Speaker
-from felixpy.model.addresses import Address, IPv4Address, IPv6Address, family, parse_address
+from felixpy.model.addresses import Address, Asn, IPv4Address, IPv6Address, family, parse_address
 from felixpy.model.errors import InvalidResource
 from felixpy.model.resources import BGPConfiguration, BGPFilter, BGPPeer, Resource, Secret
 from felixpy.model.snapshot import Snapshot
@@ -111,8 +111,7 @@ def _session(wish: Peering, desk: Desk, problems: list[InvalidResource]) -> Sess
     problems.extend(chosen.problems)
     if chosen.unusable:
         return None
-    local_as = chosen.local_as or desk.cluster.asn(desk.here)
-    peer_as = wish.asn or local_as
+    local_as, peer_as = _as_numbers(wish, chosen, desk)
     reflects = desk.here.cluster_id is not None and peer_as == local_as and not _same_cluster(wish, desk.here)
     families = chosen.families if wish.owner is None and peer_as != local_as else frozenset({family(wish.address)})
     password, held = _password(chosen, desk)
@@ -147,6 +146,12 @@ def _session(wish: Peering, desk: Desk, problems: list[InvalidResource]) -> Sess
         reachable_by=chosen.reachable_by,
         defined_by=wish.peer.name if wish.peer else "",
     )
+
+
+def _as_numbers(wish: Peering, chosen: Options, desk: Desk) -> tuple[Asn, Asn]:
+    """Ours and the peer's."""
+    ours = chosen.local_as or desk.cluster.asn(desk.here)
+    return ours, wish.asn or ours
 
 
 def name_of(wish: Peering) -> str:
