@@ -166,7 +166,8 @@ class Allocator:
         address = self._from_own(trial, pools, wish, request)
         if address is not None:
             return address
-        for block in (await owned_blocks(self._store, self._node)).values():  # declared by hand, or another's work
+        declared = await owned_blocks(self._store, self._node, self._shelf)  # by hand, or another's work
+        for block in declared.values():
             if block.spec.cidr not in self._shelf:
                 self._shelf.put(block)
         address = self._from_own(trial, pools, wish, request)

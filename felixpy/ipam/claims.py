@@ -6,7 +6,7 @@ steps leaves a pending affinity (counts as absent) or a block of ours whose affi
 finishes or removes both. Giving up goes the other way round, over `pendingDeletion`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import replace
 
 from msgspec import structs
@@ -122,14 +122,16 @@ async def settle(store: Datastore, affinity: Affinity) -> Block | None:
     raise Conflict(f"affinity {affinity.name} could not be settled: changed by others {RETRIES} times")
 
 
-async def owned_blocks(store: Datastore, node: str) -> dict[Prefix, Block]:
-    """Every block that `node` owns, after finishing what a crash of it left half done.
+async def owned_blocks(store: Datastore, node: str, known: Container[Prefix] = ()) -> dict[Prefix, Block]:
+    """Every block that `node` owns but for the `known` ones, after finishing what a crash of it left half done.
 
     A confirmed affinity whose block names another owner is not ours: the block decides.
     """
     owned: dict[Prefix, Block] = {}
     for affinity in (await store.list(BlockAffinity)).objects.values():
         spec = affinity.spec
+        if spec.cidr in known and is_confirmed(affinity):
+            continue
         if spec.node == node and spec.type != "virtual" and not spec.deleted:
             block = await settle(store, affinity)
             if block is not None:

@@ -41,7 +41,7 @@ class Shelf:
         for block in blocks:
             self.put(block)
 
-    def __contains__(self, cidr: Prefix) -> bool:
+    def __contains__(self, cidr: object) -> bool:
         return cidr in self._slots
 
     def __getitem__(self, cidr: Prefix) -> Block:
