@@ -143,8 +143,8 @@ def release(
     else:
         for one in done:
             click.echo(one.sentence)
-    if any(one.refused for one in done):
-        raise Trouble(f"not released: {', '.join(str(one.address) for one in done if one.refused)}")
+    if refused := [one.refused for one in done if one.refused]:
+        raise Trouble("\n".join(refused))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ class Released:
     def sentence(self) -> str:
         """For people."""
         if self.refused:
-            return clean(f"{self.address} not released: {self.refused}")
+            return f"{self.address} not released"
         if self.handle is None:
             return f"{self.address} was not assigned"
         return f"{self.address} {'released' if self.released else 'would be released'} (handle {clean(self.handle)})"
@@ -186,7 +186,7 @@ async def _release(store: Datastore, addresses: list[Address], manner: Manner) -
         known = why(await read_all(store), address)
         if known.endpoints and not manner.force:
             users = ", ".join(known.endpoints)
-            refused = f"{users} has it: delete the pod, or use --force"
+            refused = f"{address} is in use by {users}: delete the pod, or use --force"
             done.append(Released(address, known.handle, released=False, refused=refused))
         elif manner.dry_run:
             held = known.handle if known.state in ("in use", "leaked") else None

@@ -138,10 +138,10 @@ def test_release_leaves_what_a_pod_has_and_says_what_it_did(felixpy: Felixpy, tm
     assert [(one["released"], bool(one["refused"])) for one in dry] == [(False, True), (False, False)]
     assert documents(tmp_path) == before
     wrong = felixpy("release", address["lost"], "--handle", "net.other")
-    assert wrong.code == 1 and "held by net.lost, not by net.other" in wrong.out
+    assert wrong.code == 1 and "held by net.lost, not by net.other" in wrong.err
     assert documents(tmp_path) == before
     done = felixpy(*both)
-    assert done.code == 1 and "default/net.web has it" in done.out
+    assert done.code == 1 and "is in use by default/net.web" in done.err
     assert [one["released"] for one in json.loads(done.out)["released"]] == [False, True]
     assert felixpy("release", address["lost"]).out == f"{address['lost']} was not assigned\n"
     assert felixpy("release", "nonsense").code == 2
