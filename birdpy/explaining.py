@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from birdpy.desired.advertisements import verdict_of
+from birdpy.desired.service_reasons import service_reasons
 from birdpy.peers import Peer
 from birdpy.policy.exports import Announced
 from birdpy.rib.best_path import Choice
@@ -19,7 +20,11 @@ from felixpy.model.status import ExplainStep, Explanation
 def explanation(state: State, snapshot: Snapshot, node: str, asked: Prefix) -> Explanation:
     """The steps for `asked`, or for the longest prefix around it."""
     prefix = nearest(state, asked) or asked
-    steps = tuple(walk(state, snapshot, node, prefix))
+    services = (
+        ExplainStep(station="service", passed=passed, text=text)
+        for passed, text in service_reasons(snapshot, node, asked)
+    )
+    steps = (*services, *walk(state, snapshot, node, prefix))
     return Explanation(node=node, prefix=str(prefix), steps=steps, stopped_by=stopping(steps))
 
 

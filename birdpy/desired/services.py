@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from birdpy.rib.prefixes import PrefixMap
 from felixpy.model.addresses import Address, Prefix, host_prefix, parse_address
 from felixpy.model.resources import BGPConfiguration, EndpointSlice, Node, Resource, Service, ServiceCidr
+from felixpy.model.resources.core import Endpoint
 from felixpy.model.snapshot import Snapshot
 
 EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
@@ -30,6 +31,12 @@ class Ranges:
         """Every range, single addresses too: none of them belongs into the kernel."""
         return (*self.cluster, *self.external, *self.balancer)
 
+    @property
+    def announced(self) -> tuple[Prefix, ...]:
+        """Those that are announced as a whole; of the others only single addresses that a service has."""
+        balancer = self.balancer if self.aggregated else ()
+        return (*self.cluster, *(cidr for cidr in (*self.external, *balancer) if not _single(cidr)))
+
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
@@ -38,6 +45,14 @@ class Cluster:
     node: str
     ranges: Ranges
     slices: Mapping[str, list[EndpointSlice]] = field(default_factory=dict)  # by `namespace/service`
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a service's addresses are announced one by one, and why."""
+
+    announced: bool
+    reason: str
 
 
 def ranges(snapshot: Snapshot) -> Ranges:
@@ -54,20 +69,26 @@ def ranges(snapshot: Snapshot) -> Ranges:
 
 def service_routes(snapshot: Snapshot, node: str) -> frozenset[Prefix]:
     """What `node` announces for services: the ranges, and single addresses where a range does not stand for them."""
-    here = snapshot.of(Node).get(node)
-    if here is not None and here.meta.labels.get(EXCLUDED) == "true":
-        return frozenset()
     known = ranges(snapshot)
-    if not known.all:
+    if is_excluded(snapshot, node) or not known.all:
         return frozenset()
-    cluster = Cluster(node, known, _slices(snapshot))
-    found = set(known.cluster) | {cidr for cidr in known.external if not _single(cidr)}
-    if known.aggregated:
-        found |= {cidr for cidr in known.balancer if not _single(cidr)}
+    cluster = cluster_of(snapshot, node)
+    found = set(known.announced)
     for name, service in snapshot.of(Service).items():
-        if _announced(name, service, cluster):
-            found |= {host_prefix(address) for address in _addresses(service.spec, known)}
+        if verdict(name, service, cluster).announced:
+            found |= {host_prefix(address) for address in addresses(service.spec, known)}
     return frozenset(found)
+
+
+def is_excluded(snapshot: Snapshot, node: str) -> bool:
+    """Whether `node` is to announce no service address at all."""
+    here = snapshot.of(Node).get(node)
+    return here is not None and here.meta.labels.get(EXCLUDED) == "true"
+
+
+def cluster_of(snapshot: Snapshot, node: str) -> Cluster:
+    """What deciding about services needs of `snapshot`."""
+    return Cluster(node, ranges(snapshot), _slices(snapshot))
 
 
 def never_installed(snapshot: Snapshot, announced: Iterable[Prefix]) -> PrefixMap[str]:
@@ -96,39 +117,66 @@ def _slices(snapshot: Snapshot) -> dict[str, list[EndpointSlice]]:
     return found
 
 
-def _announced(name: str, service: Resource[Service], cluster: Cluster) -> bool:
-    """Whether this node announces the addresses of one service by themselves."""
+def verdict(name: str, service: Resource[Service], cluster: Cluster) -> Verdict:
+    """Whether this node announces the addresses of one service by themselves, and why."""
     spec, known = service.spec, cluster.ranges
-    if spec.type not in TYPES or not _cluster_ips(spec):
-        return False
+    if spec.type not in TYPES:
+        return Verdict(False, f"its type is {spec.type}")
+    if not _cluster_ips(spec):
+        return Verdict(False, "it is headless: it has no clusterIP")
     local = spec.external_traffic_policy == "Local"
     if spec.external_traffic_policy == "Cluster":
         if spec.type == "LoadBalancer" and _any_in(_balancer_ips(spec), filter(_single, known.balancer)):
-            return True
+            return Verdict(True, "every node announces a single address in serviceLoadBalancerIPs")
         if _any_in(_parsed(spec.external_ips), filter(_single, known.external)):
-            return True
+            return Verdict(True, "every node announces a single address in serviceExternalIPs")
     if not local and known.aggregated:
-        return False
-    return any(_serves(one, spec, cluster.node if local else "") for one in cluster.slices.get(name, []))
+        return Verdict(False, "its externalTrafficPolicy is not Local: only its range is announced")
+    slices = cluster.slices.get(name, [])
+    if any(_serves(one, spec, cluster.node if local else "") for one in slices):
+        where = (
+            "on this node, externalTrafficPolicy Local" if local else "and serviceLoadBalancerAggregation Disabled"
+        )
+        return Verdict(True, f"it has a ready endpoint {where}")
+    if not slices:
+        return Verdict(False, "it has no EndpointSlice")
+    ready = sorted(
+        {one.node_name or "?" for each in slices if _fits(each, spec) for one in each.endpoints if _ready(one)}
+    )
+    if local and ready:
+        return Verdict(False, f"externalTrafficPolicy Local, and its ready endpoints are on {', '.join(ready)}")
+    return Verdict(False, "none of its endpoints is ready")
+
+
+def _ready(endpoint: Endpoint) -> bool:
+    return endpoint.conditions.ready is not False
+
+
+def _fits(one: EndpointSlice, spec: Service) -> bool:
+    return not spec.ip_families or one.address_type in spec.ip_families
 
 
 def _serves(one: EndpointSlice, spec: Service, node: str) -> bool:
     """Whether a slice has a ready endpoint, on `node` when one is given."""
-    if spec.ip_families and one.address_type not in spec.ip_families:
-        return False
-    return any(
-        endpoint.conditions.ready is not False and (not node or endpoint.node_name == node)
-        for endpoint in one.endpoints
+    return _fits(one, spec) and any(
+        _ready(endpoint) and (not node or endpoint.node_name == node) for endpoint in one.endpoints
     )
 
 
-def _addresses(spec: Service, known: Ranges) -> Iterator[Address]:
+def addresses(spec: Service, known: Ranges) -> Iterator[Address]:
     """What goes together once a service is announced."""
     if known.cluster:
         yield from _cluster_ips(spec)
     yield from (a for a in _parsed(spec.external_ips) if _any_in([a], known.external))
     ingress = _parsed(entry.ip for entry in spec.load_balancer.ingress)
     yield from (a for a in ingress if _any_in([a], known.balancer))
+
+
+def service_addresses(spec: Service) -> Iterator[Address]:
+    """Every address that a service has, announced or not."""
+    yield from _cluster_ips(spec)
+    yield from _parsed(spec.external_ips)
+    yield from _balancer_ips(spec)
 
 
 def _cluster_ips(spec: Service) -> list[Address]:
