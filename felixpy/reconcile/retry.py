@@ -1,7 +1,7 @@
 """When to try again what was refused, and when to stop fighting over a key. Pure: the time is an argument.
 
 A refused key is tried again after 1, 2, 4 ... 60 s. A key that someone else takes from us is written back after a
-tenth of a second, and later each time: `ip route flush` looks whether all is gone and starts again if not, so a
+twentieth of a second, and later each time: `ip route flush` looks whether all is gone and starts again if not, so a
 repair in the same millisecond only feeds it. The third time within a minute (what happens within one second is one
 time, up to three in a row) the key is contested: said so, and written back after 0.5, 1, 2 ... 60 s, until it has
 stayed for two minutes. Two daemons that repair each other would otherwise burn a core and flap the route.
@@ -17,7 +17,7 @@ from felixpy.model.errors import Refused
 K = TypeVar("K")
 
 FIRST_S, MOST_S = 1.0, 60.0
-REPAIR_FIRST_S = 0.1
+REPAIR_FIRST_S = 0.05
 LOSSES, IN_A_ROW, WINDOW_S, APART_S = 3, 4, 60.0, 1.0
 CONTESTED_FIRST_S, CALM_S = 0.5, 120.0
 

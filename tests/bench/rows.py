@@ -13,6 +13,7 @@ ROWS = {
     "attach": "tests.bench.attach:attach",
     "plugins": "tests.bench.plugins:compare",
     "ipam": "tests.bench.ipam:allocation",
+    "agent": "tests.bench.agent:full",
     "store": "tests.bench.store:store",
     "exabgp-decode": "tests.bench.exabgp:decoding",
     "exabgp-tell": "tests.bench.exabgp:telling",

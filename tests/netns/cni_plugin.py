@@ -49,32 +49,30 @@ class Runtime:
     program: tuple[str, ...] = (sys.executable, "-m", "felixpy", "cni")
     config: dict[str, Any] = field(default_factory=lambda: dict(CONFIG))
 
-    def start(
-        self, command: str, pod: str, netns: str, container: str = "", interface: str = "eth0"
-    ) -> "subprocess.Popen[bytes]":
-        """The plugin, running, with its configuration written."""
+    def start(self, command: str, pod: str, netns: str, container: str = "", **how: Any) -> "subprocess.Popen[bytes]":
+        """The plugin, running, with its configuration written; `how`: `interface`, `args` (None: none), `stdin`."""
+        names = f"K8S_POD_NAMESPACE=default;K8S_POD_NAME={pod};" if pod else ""
+        args = how.get("args", "")
         env = {
             **self.node.environment,
             "CNI_COMMAND": command,
             "CNI_CONTAINERID": container or f"{pod}0123456789",
             "CNI_NETNS": netns,
-            "CNI_IFNAME": interface,
-            "CNI_ARGS": f"K8S_POD_NAMESPACE=default;K8S_POD_NAME={pod}",
+            "CNI_IFNAME": how.get("interface", "eth0"),
+            **({} if args is None else {"CNI_ARGS": names + args}),
         }
         pipe = subprocess.PIPE
         plugin = subprocess.Popen(self.program, env=env, stdin=pipe, stdout=pipe, stderr=pipe)
         assert plugin.stdin is not None
-        plugin.stdin.write(json.dumps(self.config).encode())
+        plugin.stdin.write(how.get("stdin", json.dumps(self.config).encode()))
         plugin.stdin.close()
         plugin.stdin = None
         return plugin
 
-    def call(
-        self, command: str, pod: str, netns: "Namespace | str" = "", container: str = "", interface: str = "eth0"
-    ) -> Answer:
+    def call(self, command: str, pod: str, netns: "Namespace | str" = "", container: str = "", **how: Any) -> Answer:
         """One call to its end."""
         path = netns if isinstance(netns, str) else path_of(netns)
-        return self.ended(self.start(command, pod, path, container, interface))
+        return self.ended(self.start(command, pod, path, container, **how))
 
     @staticmethod
     def ended(plugin: "subprocess.Popen[bytes]") -> Answer:
