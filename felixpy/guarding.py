@@ -65,8 +65,4 @@ async def forget_connections(agent: Agent) -> None:
         except Refused as error:
             agent.around.log.warning("connections not forgotten", address=str(address), reason=error.reason)
         finally:
-<<<<<<< HEAD
             agent.left.task_done()
-=======
-            agent.left.task_done()  # who waits for `left.join` may give the address to another pod
->>>>>>> 4d6ebb0 (CNI specification 1.1.0 clause by clause over both programs; what a pod may send, with controls; a full node in the bench)

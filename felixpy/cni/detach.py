@@ -21,8 +21,6 @@ from felixpy.model.errors import Conflict, InvalidResource, Unreachable
 from felixpy.model.resources import IPAMBlock, Resource, WorkloadEndpoint
 from felixpy.model.routes import Device
 
-FORGET_S = 5.0  # the kernel walks its table of connections: a million takes a second
-
 
 async def detach(means: Means, call: Call) -> None:
     """Take a container's interface away; nothing to take away is success. CniError to try again."""
@@ -82,9 +80,6 @@ async def remove(means: Means, stored: Resource[WorkloadEndpoint]) -> None:
     means.wires.cut(Device(stored.spec.interface_name))
     if isinstance(settled, TimeoutError):
         means.log.warning("routes of a removed pod not gone yet", pod=stored.name)
-    with suppress(TimeoutError):  # before the address is free: the next pod must not inherit connections
-        async with asyncio.timeout(FORGET_S):
-            await means.forgotten()
     if isinstance(deleted, BaseException):
         raise deleted
 

@@ -32,7 +32,6 @@ class Means:
     journal: Journal
     wires: Wires
     log: Log
-    forgotten: Callable[[], Awaitable[None]]  # until the kernel has forgotten the connections of who left
     clock: Callable[[], float] = time.time
     _locks: "WeakValueDictionary[str, asyncio.Lock]" = field(default_factory=WeakValueDictionary)
 

@@ -25,9 +25,12 @@ from felixpy.cni.means import Means
 from felixpy.cni.result import add_result, version_result
 from felixpy.cni.tombstones import Tombstones
 from felixpy.cni.wires import Wires
+from felixpy.daemon.logs import Log
 from felixpy.daemon.unix import bound
+from felixpy.datastore.source import Datastore
 from felixpy.ipam.allocator import Allocator
 from felixpy.ipam.pools import unserved
+from felixpy.local import LocalEndpoints
 from felixpy.model.errors import Trouble, Unreachable
 
 if TYPE_CHECKING:
@@ -48,25 +51,23 @@ class Folders:
 async def serve_cni(hosted: "Hosted") -> None:
     """The part of the agent's process that serves the CNI plugin, until cancelled."""
     folders = Folders(hosted.run_dir, hosted.state_dir)
-    await CniServer(hosted, folders).run()
+    await CniServer(hosted.settings.node, hosted.datastore, hosted.local, folders, hosted.log).run()
 
 
 class CniServer:
     """Serves the runtime of one node. `run` until cancelled; cancelling leaves pods and interfaces as they are."""
 
-    def __init__(self, hosted: "Hosted", folders: Folders) -> None:
-        node, store = hosted.settings.node, hosted.datastore
+    def __init__(self, node: str, store: Datastore, local: LocalEndpoints, folders: Folders, log: Log) -> None:
         facts = Facts(store, node)
         self.means = Means(
             node=node,
             store=store,
-            local=hosted.local,
+            local=local,
             allocator=Allocator(store, node, facts.rules),
             facts=facts,
             journal=Journal(folders.state / "cni" / "journal"),
             wires=Wires(),
-            log=hosted.log,
-            forgotten=hosted.agent.left.join,
+            log=log,
         )
         self._socket = folders.run / "cni.sock"
         self._tombstones = Tombstones(folders.state / "cni" / "tombstones")

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from felixpy.cni import wire
+from felixpy.cni import twin, wire
+from felixpy.daemon import paths
 from felixpy.daemon.unix import bound
 from tests.namespaces import CLONE_NEWNET, LIBC, Namespace, netns
 
@@ -199,3 +200,20 @@ def test_word_of_a_nameless_container_is_refused(program: list[str], tmp_path: P
 
 def test_the_shim_keeps_its_limit() -> None:
     assert len(SHIM.read_text().splitlines()) <= 200
+
+
+def test_two_builds_of_the_shim_are_the_same_bytes(compiled: Path, tmp_path: Path) -> None:
+    """Whoever builds it elsewhere, from another folder, gets what we ship."""
+    source = tmp_path / "elsewhere" / "shim.c"
+    source.parent.mkdir()
+    shutil.copy(SHIM, source)
+    flags = ["-O2", "-Wall", "-Wextra", "-Werror", "-static"]
+    again = tmp_path / "again"
+    subprocess.run(["cc", *flags, "-o", str(again), source.name], check=True, cwd=source.parent)
+    assert again.read_bytes() == compiled.read_bytes()
+
+
+def test_the_twin_looks_where_the_other_commands_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FELIXPY_RUN_DIR", raising=False)
+    monkeypatch.delenv("FELIXPY_STATE_DIR", raising=False)
+    assert (str(paths.run_dir()), str(paths.state_dir())) == (twin.RUN_DIR, twin.STATE_DIR)

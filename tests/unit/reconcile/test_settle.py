@@ -89,10 +89,10 @@ def test_what_is_reported_as_changed_is_written_back_in_a_moment() -> None:
     table.rows["a"] = 99
     settler.changed(["a"], 1.0)
     settle(settler, 1.0)
-    assert settler.due_at() == 1.1
-    settle(settler, 1.1)
+    assert settler.due_at() == 1.05
+    settle(settler, 1.05)
     assert table.rows == {"a": 1}
-    assert (table.reads, list(settler.troubles(1.1))) == (1, [])
+    assert (table.reads, list(settler.troubles(1.05))) == (1, [])
 
 
 def test_a_row_of_ours_that_nobody_wants_is_read_and_erased() -> None:
@@ -198,7 +198,7 @@ def test_each_time_someone_takes_a_key_it_is_back_within_a_second_and_the_third_
     settler = Settler(table)
     settler.want({"k": 1})
     settle(settler)
-    assert [removed(table, settler, now) for now in (10.0, 20.0)] == [0.1, 0.2]
+    assert [removed(table, settler, now) for now in (10.0, 20.0)] == [0.05, 0.1]
     assert not list(settler.troubles(25.0))
     assert [removed(table, settler, now) for now in (30.0, 40.0, 45.0)] == [0.5, 1.0, 2.0]
     assert [standing.contested for _, standing in settler.troubles(46.0)] == [True]
@@ -209,7 +209,7 @@ def test_what_a_flush_does_in_rounds_counts_once() -> None:
     settler = Settler(table)
     settler.want({"k": 1})
     settle(settler)
-    assert [removed(table, settler, now) for now in (10.0, 10.15, 10.4)] == [0.1, 0.2, 0.4]
+    assert [removed(table, settler, now) for now in (10.0, 10.15, 10.4)] == [0.05, 0.1, 0.2]
     assert not list(settler.troubles(12.0))
     assert removed(table, settler, 10.85) == 0.5  # no flush has so many: somebody watches and takes it away
     assert [standing.contested for _, standing in settler.troubles(12.0)] == [True]
