@@ -57,11 +57,14 @@ def learned_route(choice: Choice, way: Way, rules: FibRules, key: RouteKey | Non
         return OURS
     if len(rules.services) and rules.services.longest(best.prefix) is not None:
         return SERVICE
+    origin = Origin("peer", best.session, best.peer, best.attributes.as_path, choice.because, best.since)
+    key = key or rules.key(best.prefix)
+    if best.discard:
+        return Route(key, RouteKind.BLACKHOLE, origin=origin)
     hops = _hops([way(path) for path in choice.multipath])
     if isinstance(hops, str):
         return hops
-    origin = Origin("peer", best.session, best.peer, best.attributes.as_path, choice.because, best.since)
-    return Route(key or rules.key(best.prefix), RouteKind.LEARNED, hops=hops, origin=origin)
+    return Route(key, RouteKind.LEARNED, hops=hops, origin=origin)
 
 
 def _hops(answers: list[Resolution]) -> tuple[Hop, ...] | str:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from birdpy.policy.communities import carries, parse_community, with_community
+from birdpy.policy.communities import BLACKHOLE, carries, parse_community, with_community
 from birdpy.policy.session import Session
 from birdpy.rib.path import HIGHEST_LOCAL_PREF, Attributes, Path
 from felixpy.model.addresses import Asn, contains, family
@@ -28,6 +28,7 @@ class Decision:
     path: Path
     rule: str  # `filter tor, import rule 2`; "" when no rule matched
     exact: bool = False  # the rule names the prefix itself: matchOperator Equal
+    discards: bool = False  # it accepts and names the community BLACKHOLE
 
 
 def rules_of(chosen: BGPFilter, direction: Direction, kind: int) -> tuple[BGPFilterRule, ...]:
@@ -53,8 +54,15 @@ def evaluate(
                 accepted = rule.action == "Accept"
                 changed = operated(rule, path) if accepted else path
                 where = f"filter {name}, {direction} rule {number}"
-                return Decision(accepted, changed, where, rule.match_operator == "Equal")
+                exact, discards = rule.match_operator == "Equal", accepted and _discards(rule)
+                return Decision(accepted, changed, where, exact, discards)
     return None
+
+
+def _discards(rule: BGPFilterRule) -> bool:
+    """Whether a rule is about traffic to be dropped (RFC 7999 §3.3): on purpose, never because all is accepted."""
+    named = rule.communities.values if rule.communities is not None else ()
+    return any(parse_community(value) == BLACKHOLE for value in named)
 
 
 def matches(rule: BGPFilterRule, path: Path, session: Session, interface: str) -> bool:

@@ -148,6 +148,8 @@ def _noted(said: Decision | None, path: Path, session: Session) -> Path:
         attributes = replace(attributes, local_pref=None)  # RFC 4271 §5.1.5: not from outside the AS
     if GRACEFUL_SHUTDOWN in attributes.communities:
         attributes = replace(attributes, local_pref=0)
+    if said is not None and said.discards:
+        return replace(after, attributes=attributes, discard=True)
     return after if attributes is after.attributes else replace(after, attributes=attributes)
 
 

@@ -58,7 +58,7 @@ class Path(msgspec.Struct, frozen=True, gc=False):
     external: bool = False  # learned over eBGP
     path_id: int = 0  # RFC 7911; 0 when add-path is not in use
     since: float = 0.0  # Unix seconds
-    stale: bool = False  # kept for a restarting peer (RFC 4724)
+    discard: bool = False  # RFC 7999, and a filter rule that names the community let it in: packets are dropped
 
     @property
     def preference(self) -> int:

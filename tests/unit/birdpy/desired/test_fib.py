@@ -82,3 +82,10 @@ def test_all_routes_together_and_the_fixed_ones_win() -> None:
         "10.65.1.0/26": "learned",
         "10.65.0.0/26": "blackhole",
     }
+
+
+def test_what_a_filter_says_to_drop_is_dropped() -> None:
+    route = learned_route(chosen(path(discard=True, next_hop="10.9.0.1")), way, RULES)
+    assert isinstance(route, Route)
+    assert (route.kind, route.hops) == (RouteKind.BLACKHOLE, ())
+    assert route.origin is not None and route.origin.kind == "peer"

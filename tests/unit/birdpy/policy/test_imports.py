@@ -12,7 +12,7 @@ from birdpy.policy.session import Session
 from birdpy.rib.path import Path
 from birdpy.rib.verdict import Accepted, Rejected
 from felixpy.model.resources import BGPFilter, BGPFilterRule
-from felixpy.model.resources.bgp import Operation, SetPriority
+from felixpy.model.resources.bgp import Communities, Operation, SetPriority
 from tests.unit.birdpy.builders import attributes, communities, external, path, routes, session, speaker, way
 
 MESH = session()
@@ -242,3 +242,20 @@ def test_what_an_update_shares_is_refused_and_accepted_for_each_of_its_prefixes(
     for prefix in ("10.70.0.0/26", "10.70.1.0/26", "0.0.0.0/0"):
         assert isinstance(decide(path(prefix, attributes=bad)), Rejected)
         assert isinstance(decide(path(prefix, attributes=good)), Accepted) == (prefix != "0.0.0.0/0")
+
+
+BLACKHOLED = attributes(communities=frozenset({(65535, 666)}))
+
+
+def test_traffic_is_dropped_only_where_a_rule_that_accepts_names_the_community() -> None:
+    named_it = BGPFilterRule(action="Accept", communities=Communities(values=("65535:666",)))
+    for rules, discards in (
+        ((named_it,), True),
+        ((BGPFilterRule(action="Accept"),), False),
+        ((BGPFilterRule(action="Accept"), named_it), False),
+        ((), False),
+    ):
+        verdict = filtered(*rules)(path(attributes=BLACKHOLED))
+        assert isinstance(verdict, Accepted) and verdict.path.discard is discards
+    plain = filtered(named_it)(path())
+    assert isinstance(plain, Accepted) and not plain.path.discard
