@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from birdpy.policy.sessions import SpeakerSettings
+from birdpy.rib.best_path import Preferences
 from felixpy.daemon.settings import Setting, setting
 from felixpy.kernel.owners import PROTOCOL_BIRD
 from felixpy.model.addresses import Address, parse_address
@@ -30,6 +31,13 @@ class Settings:
     )
     kernel_nexthops: bool = setting(
         False, Setting("learned routes share nexthop objects of the kernel: one that fails is one change")
+    )
+    strict_multipath: bool = setting(
+        False, Setting("paths share the load only with the same AS path, not merely one of the same length")
+    )
+    max_paths: int = setting(16, Setting("paths that share the load of one prefix at most", low=1, high=256))
+    prefer_oldest: bool = setting(
+        False, Setting("of equal external paths the oldest is the best, before the lowest router id")
     )
     watch_neighbours: bool = setting(
         True, Setting("have next hops and peers on the wire asked twice a second whether they are there")
@@ -63,6 +71,11 @@ def speaker_settings(settings: Settings) -> SpeakerSettings:
     return SpeakerSettings(
         router_id=settings.router_id, namespace=settings.namespace, hold_time_s=settings.hold_time_s
     )
+
+
+def preferences(settings: Settings) -> Preferences:
+    """What these settings say about the choice among paths."""
+    return Preferences(not settings.strict_multipath, settings.prefer_oldest, settings.max_paths)
 
 
 def api_servers(settings: Settings) -> tuple[Address, ...]:

@@ -13,6 +13,7 @@ from birdpy.peers import Fate, Peer
 from birdpy.policy.changes import Change, Effect, change
 from birdpy.policy.imports import Surroundings, judgement
 from birdpy.policy.session import Session, Speaker
+from birdpy.rib.best_path import Preferences
 from birdpy.rib.events import (
     Acked,
     Down,
@@ -62,11 +63,13 @@ class Heard:
 class Learning:
     """The peers, their paths, and the choice among them."""
 
-    def __init__(self, ground: Ground, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, ground: Ground, clock: Callable[[], float] = time.time, wanted: Preferences | None = None
+    ) -> None:
         self._clock = clock  # Unix seconds, for the age of a path; `now` is monotonic, for deadlines
         self.peers: dict[Address, Peer] = {}
         self.rib = Rib()
-        self.selection = Selection(self.rib, ground)
+        self.selection = Selection(self.rib, ground, wanted)
         self._judges: dict[str, Judge] = {}
         self._wanted: dict[Address, Session] = {}
 

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from birdpy import departure, saved
-from birdpy.config import Settings, api_servers, speaker_settings
+from birdpy.config import Settings, api_servers, preferences, speaker_settings
 from birdpy.exabgp.supervisor import ExaBGP
 from birdpy.finishing import may_end
 from birdpy.foresight import before
@@ -74,6 +74,7 @@ class Router:
             Forwarding(parts.routes, resync_s=settings.resync_s),
             Telling(parts.exabgp.advertised, parts.exabgp.advertised.sessions, resync_s=math.inf),
             api_servers(settings),
+            preferences(settings),
         )
         self.leaving = Leaving(
             self.state,

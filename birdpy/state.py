@@ -20,6 +20,7 @@ from birdpy.peers import Peer
 from birdpy.policy.imports import surroundings as import_policy
 from birdpy.policy.session import Session, Speaker
 from birdpy.rib.advertisement import Advertisement, AdvertisementKey
+from birdpy.rib.best_path import Preferences
 from birdpy.rib.events import Event
 from birdpy.rib.next_hops import Resolution, Resolved
 from birdpy.stage import AWAY, QUIET, Stage
@@ -36,10 +37,16 @@ DRAINED = "drained; birdpy drain --undo brings it back"
 class State:
     """All that changes while the router runs. `kernel_due`, `peers_due`, ... wake the task that acts on it."""
 
-    def __init__(self, forwarding: Forwarding, telling: Telling, api_servers: tuple[Address, ...] = ()) -> None:
+    def __init__(
+        self,
+        forwarding: Forwarding,
+        telling: Telling,
+        api_servers: tuple[Address, ...] = (),
+        wanted: Preferences | None = None,
+    ) -> None:
         self.forwarding, self.telling = forwarding, telling
         self.around = Surroundings()
-        self.learning = Learning(self.around.ground())
+        self.learning = Learning(self.around.ground(), wanted=wanted)
         self.orders: Orders | None = None
         self.fixed: dict[RouteKey, Route] = {}  # blackholes and reachableBy: they win over what was learned
         self.left_out: Mapping[str, str] = {}  # sessions that ExaBGP does not get, with the reason

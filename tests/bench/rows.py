@@ -23,6 +23,7 @@ ROWS = {
     "load-own": "tests.bench.load:each_its_own",
     "load-100k": "tests.bench.load:packed",
     "load-one-more": "tests.bench.load:one_more",
+    "reflector": "tests.bench.reflector:reflect",
     "blocks": "tests.bench.routers:blocks",
     "start": "tests.bench.routers:start",
     "failed-neighbour": "tests.bench.failures:by_neighbour",
