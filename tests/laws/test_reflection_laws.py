@@ -1,6 +1,7 @@
 """Routers that talk: on quiescence there is no loop, and every block is reached from every node that is connected.
 
-Messages are delayed and reordered between peers (never within one wire), sessions break and come back. The topologies
+Messages are delayed and reordered between peers (never within one wire), sessions break and come back, routers crash
+and start anew. The topologies
 are meshes, reflectors (one or two, of one cluster or of two) with clients, and both at once.
 """
 
@@ -67,6 +68,7 @@ steps = st.lists(
     st.one_of(
         st.tuples(st.just("connect"), st.integers(0, len(PAIRS) - 1)),
         st.tuples(st.just("cut"), st.integers(0, len(PAIRS) - 1)),
+        st.tuples(st.just("crash"), st.integers(0, SIZE - 1)),
         st.tuples(st.just("speak"), st.integers(0, SIZE - 1)),
         st.tuples(st.just("deliver"), st.integers(0, 1000)),
     ),
@@ -83,6 +85,8 @@ def test_no_history_of_delays_and_losses_leaves_a_loop_or_a_hole(shape: str, his
             net.connect(*PAIRS[number])
         elif what == "cut":
             net.cut(*PAIRS[number])
+        elif what == "crash":
+            net.crash(ADDRESSES[number])
         elif what == "speak":
             net.speak(ADDRESSES[number])
         else:

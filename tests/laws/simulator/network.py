@@ -1,6 +1,5 @@
 """A cluster of routers that run the production code on one segment, and the wires between them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, ip_address, ip_network
 
@@ -80,7 +79,7 @@ class Router:
 class Network:
     """Routers by address. Each direction of each wire is a queue: order within it holds, between them it does not."""
 
-    routers: Mapping[Address, Router]
+    routers: dict[Address, Router]
     wires: dict[tuple[Address, Address], list[Update]] = field(default_factory=dict)
 
     @classmethod
@@ -106,6 +105,13 @@ class Network:
                 router.told = {key: ad for key, ad in router.told.items() if key.peer != there}
                 self.wires.pop((here, there), None)
                 router.selection.update(router.rib.lost(session.name))
+
+    def crash(self, address: Address) -> None:
+        """A router dies, its sessions with it, and starts anew knowing nothing; they come back one by one."""
+        dead = self.routers[address]
+        for other in tuple(dead.up):
+            self.cut(address, other)
+        self.routers[address] = Router(dead.name, dead.snapshot, dead.here)
 
     def speak(self, address: Address) -> None:
         """One router says what changed."""
