@@ -21,7 +21,7 @@ from felixpy.model.resources import BGPPeer, Metadata, Node, NodeBGP, Resource
 from tests.bench.load import LIMIT, SO_RCVBUFFORCE, prefix
 from tests.bench.table import Bench, Goal, Row, Series
 from tests.namespaces import CLONE_NEWNET, LIBC, Namespace, in_new_namespace
-from tests.netns.fabric import Fabric, Machine, eventually
+from tests.netns.fabric import Fabric, Machine, eventually, lost_of
 from tests.speakers import Bird, bird
 
 TARGET = "203.0.113.0/24"  # the traffic that is watched goes here
@@ -184,6 +184,29 @@ def site(bench: Bench, *, shared: bool, graceful: bool = False, round_: int = 0)
             made.wait(9)
             time.sleep(2)
             yield made
+
+
+def flow_over(made: Site, number: int) -> str:
+    """An address behind both switches whose packets go to this one: the kernel spreads flows, not packets."""
+    for last in range(1, 200):
+        target = TARGET.replace(".0/24", f".{last}")
+        shown = made.node.namespace.run("ip", "route", "get", target, "from", "10.65.1.1")
+        if f" via {SWITCHES[number][0]} " in shown:
+            return target
+    raise RuntimeError(f"no flow goes to switch {number}")
+
+
+def by_carrier(bench: Bench) -> Row:
+    """The carrier of an uplink is lost: packets of a flow over it that nobody answers, 500 a second."""
+    series = []
+    for shared in (False, True):
+        with site(bench, shared=shared) as made:
+            command = ("ping", "-q", "-i", "0.002", "-c", "1500", "-W", "1", "-I", "10.65.1.1", flow_over(made, 9))
+            pings = made.node.namespace.start(*command)
+            time.sleep(1)
+            made.fabric.ground.run("ip", "link", "set", "n9", "down")
+            series.append(Series(name_of(shared=shared), "ms lost", (float(lost_of(pings) * PING_MS),)))
+    return Row("an uplink of two loses its carrier", series)
 
 
 def by_neighbour(bench: Bench) -> Row:

@@ -27,6 +27,7 @@ ROWS = {
     "blocks": "tests.bench.routers:blocks",
     "start": "tests.bench.routers:start",
     "failed-neighbour": "tests.bench.failures:by_neighbour",
+    "failed-carrier": "tests.bench.failures:by_carrier",
     "failed-session": "tests.bench.failures:by_session",
     "mesh-10": "tests.bench.convergence:mesh_10",
     "mesh-20": "tests.bench.convergence:mesh_20",

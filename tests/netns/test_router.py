@@ -137,6 +137,19 @@ def test_a_death_loses_no_packet_and_changes_no_route_anywhere(fabric: Fabric, v
     assert n1.routes() == before
 
 
+def test_what_was_claimed_while_a_router_was_away_is_everywhere_after_its_start(fabric: Fabric) -> None:
+    two_nodes(fabric)
+    n1, n2 = fabric.machines
+    with watched(n2) as there:
+        n1.kill()
+        fabric.claim("n1", "10.65.1.64/26", "fd65::140/122")
+        time.sleep(1)
+        assert "10.65.1.64/26" not in n2.routes()
+        n1.start()
+        eventually(lambda: {"10.65.1.64/26", "fd65::140/122"} <= n2.routes().keys())
+    assert sorted(line.split()[0] for line in there) == ["10.65.1.64/26", "fd65::140/122"]
+
+
 def test_without_graceful_restart_the_same_death_is_seen(fabric: Fabric) -> None:
     """The control of the test above: what it watches does show a loss."""
     fabric.remove(BGPConfiguration, "default")
