@@ -13,6 +13,7 @@ from birdpy.ribview import entries, why_not_installed
 from birdpy.router import Router
 from birdpy.stage import Stage
 from felixpy.daemon.health import live
+from felixpy.daemon.paths import state_dir
 from felixpy.daemon.version import version
 from felixpy.kernel.owners import protocol_name
 from felixpy.model.addresses import Prefix, parse_prefix
@@ -31,6 +32,7 @@ from felixpy.model.status import (
     problem_status,
     route_status,
 )
+from felixpy.model.system import SystemFacts
 
 TYPES = {"Mesh": "mesh", "Global": "global", "Node": "node", "Local": "local"}
 FROM_BEFORE = "from before the restart: kept until its peers have spoken"
@@ -48,6 +50,7 @@ def answers(router: Router) -> Answers:
         "explain": lambda given: explain(router, given),
         "health": lambda _: health(router),
         "facts": lambda given: facts(router, given),
+        "system": lambda _: system(router),
     }
 
 
@@ -56,6 +59,14 @@ async def facts(router: Router, given: Mapping[str, Any]) -> NodeFacts:
     from felixpy.kernel.facts import asked_facts
 
     return await asyncio.to_thread(asked_facts, router.parts.node, given)
+
+
+async def system(router: Router) -> SystemFacts:
+    """What the node is like besides its routing, for `felixpy doctor`."""
+    from felixpy.kernel.system import read_system
+
+    ports = frozenset({router.state.orders.speaker.listen_port}) if router.state.orders else frozenset({179})
+    return await asyncio.to_thread(read_system, router.parts.node, state_dir(), ports)
 
 
 def orders_taken(router: Router) -> Answers:

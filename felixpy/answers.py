@@ -9,6 +9,7 @@ from typing import Any
 
 from felixpy.agent import Agent
 from felixpy.daemon.health import live, ready
+from felixpy.daemon.paths import state_dir
 from felixpy.daemon.version import version
 from felixpy.desired.conditions import conditions
 from felixpy.desired.endpoints import LocalEndpoint, Unserved
@@ -28,6 +29,7 @@ from felixpy.model.status import (
     problem_status,
     route_status,
 )
+from felixpy.model.system import SystemFacts
 
 PROBE_S = 2.0  # what the datastore gets to answer when somebody asks for health
 NOTHING: Mapping[str, Any] = {}
@@ -44,13 +46,25 @@ class Answers:
 
     def by_question(self) -> dict[str, Callable[[Mapping[str, Any]], Any]]:
         """For daemon/status."""
-        return {"routes": self.routes, "endpoints": self.endpoints, "health": self.health, "facts": self.facts}
+        return {
+            "routes": self.routes,
+            "endpoints": self.endpoints,
+            "health": self.health,
+            "facts": self.facts,
+            "system": self.system,
+        }
 
     async def facts(self, arguments: Mapping[str, Any]) -> NodeFacts:
         """Everything that decides where this node sends a packet; `about` narrows the routes to those that matter."""
         from felixpy.kernel.facts import asked_facts
 
         return await asyncio.to_thread(asked_facts, self.agent.here.node, arguments)
+
+    async def system(self, _: Mapping[str, Any]) -> SystemFacts:
+        """What the node is like besides its routing, for `felixpy doctor`."""
+        from felixpy.kernel.system import read_system
+
+        return await asyncio.to_thread(read_system, self.agent.here.node, state_dir())
 
     async def routes(self, arguments: Mapping[str, Any]) -> RoutesStatus:
         """Every route that felixpy wants or that is marked as its own; `prefix` narrows it to what overlaps."""

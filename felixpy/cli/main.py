@@ -8,6 +8,7 @@ VERBS = {
     "run": Verb("felixpy.cli.run:run", "the agent: keep this node's kernel as its pods need it"),
     "routes": Verb("felixpy.cli.routes:routes", "a node's routes: wanted, installed, from whom and why"),
     "facts": Verb("felixpy.cli.facts:facts", "what decides where a node's kernel sends a packet"),
+    "doctor": Verb("felixpy.cli.doctor:doctor", "what ails a node or the cluster, and what mends it"),
     "trace": Verb("felixpy.cli.trace:trace_command", "from pod to pod, hop by hop, and the first hop that fails"),
     "probe": Verb("felixpy.cli.probe:probe", "one ping from this node with a pod's own source"),
     "check": Verb("felixpy.cli.check:check", "is the network as it must be? the proof of each fault"),

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from felixpy.cli.joined import look
+from felixpy.daemon.paths import state_dir
 from felixpy.daemon.status import ask
 from felixpy.datastore.open import open_datastore
 from felixpy.insight.view import NetworkView, NodeView
@@ -18,21 +19,26 @@ from felixpy.model.facts import NodeFacts
 from felixpy.model.resources import KINDS, Secret
 from felixpy.model.snapshot import Snapshot
 from felixpy.model.status import EndpointsStatus, HealthStatus, PeersStatus, Record
+from felixpy.model.system import SystemFacts
 from felixpy.show.target import Target, lab_nodes, resolve
 
 AT_ONCE = 16  # nodes that are asked at the same time
 PATIENCE_S = 10.0  # for a command inside a lab's node
+DAEMON_PATIENCE_S = 3.0  # a daemon that takes longer to say what it knows is ill: others are still to be asked
 DAEMONS = ("felixpy", "birdpy")
 R = TypeVar("R", bound=Record)
 
 
-def network(targets: Collection[Target], snapshot: Snapshot, about: Collection[str] = ()) -> NetworkView:
+def network(
+    targets: Collection[Target], snapshot: Snapshot, about: Collection[str] = (), *, system: bool = False
+) -> NetworkView:
     """Every node of `targets`, asked now. A node that does not answer is there with its reasons.
 
-    `about` (addresses) narrows each kernel's routes to those that cover one of them: a trace needs no more.
+    `about` (addresses) narrows each kernel's routes to those that cover one of them: a trace needs no more. `system`:
+    also what the nodes are like besides their routing.
     """
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        nodes = list(pool.map(lambda target: node_view(target, about), targets))
+        nodes = list(pool.map(lambda target: node_view(target, about, system=system), targets))
     return NetworkView({node.name: node for node in nodes}, snapshot)
 
 
@@ -54,7 +60,7 @@ def targets_of(lab: str | None, node: str | None = None) -> list[Target]:
     return [resolve(name, lab) for name in labs.get(lab, ())] or [resolve(node, lab)]
 
 
-def node_view(target: Target, about: Collection[str] = ()) -> NodeView:
+def node_view(target: Target, about: Collection[str] = (), *, system: bool = False) -> NodeView:
     """One node: its kernel and its daemons, each asked; reasons where nobody answered."""
     asked = Asked(target)
     if not _runs_daemons(target):
@@ -65,7 +71,8 @@ def node_view(target: Target, about: Collection[str] = ()) -> NodeView:
     routes = None
     if endpoints is not None and peers is not None:
         routes = asked.tried("routes", lambda: look(target, None, None)[0])
-    return NodeView(target.node, asked.facts(about), endpoints, routes, peers, health, asked.why)
+    facts, more = asked.facts(about), asked.system() if system else None
+    return NodeView(target.node, facts, endpoints, routes, peers, health, more, asked.why)
 
 
 @dataclass(slots=True)
@@ -88,6 +95,18 @@ class Asked:
             if found is not None:
                 return found
         return self.tried("kernel", lambda: _facts_inside(self.target, about))
+
+    def system(self) -> SystemFacts | None:
+        """From a daemon there, else from here when this is that node."""
+        for daemon in DAEMONS:
+            found = self.daemon(daemon, "system", SystemFacts)
+            if found is not None:
+                return found
+        if not self.target.here:
+            return None
+        from felixpy.kernel.system import read_system
+
+        return self.tried("system", lambda: read_system(self.target.node, state_dir()))
 
     def tried(self, source: str, question: Callable[[], R]) -> R | None:
         """The answer to `question`; None, with the reason, when it is Trouble."""
@@ -130,7 +149,7 @@ def _facts_inside(target: Target, about: Collection[str]) -> NodeFacts:
 
 def _ask(target: Target, daemon: str, what: str, kind: type[R], **arguments: Any) -> R:
     try:
-        return msgspec.convert(ask(target.socket(daemon), what, **arguments), kind)
+        return msgspec.convert(ask(target.socket(daemon), what, DAEMON_PATIENCE_S, **arguments), kind)
     except msgspec.ValidationError as error:
         raise Trouble(f"{daemon} answers in another version's words ({error}); upgrade the older one") from error
 

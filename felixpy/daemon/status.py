@@ -38,7 +38,7 @@ async def serve(path: Path, answers: Answers) -> asyncio.Server:
     return await asyncio.start_unix_server(partial(_converse, answers), sock=listener, limit=MAX_REQUEST)
 
 
-def ask(path: Path, what: str, **arguments: Any) -> Any:
+def ask(path: Path, what: str, patience_s: float = PATIENCE_S, **arguments: Any) -> Any:
     """One question to the daemon behind `path`; its answer as plain JSON values.
 
     Unreachable when none listens there or none answers in time; Trouble with the daemon's own words.
@@ -46,7 +46,7 @@ def ask(path: Path, what: str, **arguments: Any) -> Any:
     question = msgspec.json.encode({"ask": what, **arguments}) + b"\n"
     try:
         with socket.socket(socket.AF_UNIX) as connection, short_address(path) as address:
-            connection.settimeout(PATIENCE_S)
+            connection.settimeout(patience_s)
             connection.connect(address)
             connection.sendall(question)
             reply = b"".join(iter(partial(connection.recv, 1 << 20), b""))

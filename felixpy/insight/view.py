@@ -7,8 +7,10 @@ from functools import cached_property
 from felixpy.insight.lookup import Fib, compiled, parsed_address
 from felixpy.model.addresses import Address
 from felixpy.model.facts import LinkFact, NeighbourFact, NodeFacts
+from felixpy.model.resources import Node
 from felixpy.model.snapshot import Snapshot
 from felixpy.model.status import EndpointsStatus, EndpointStatus, HealthStatus, PeersStatus, RoutesStatus
+from felixpy.model.system import SystemFacts
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class NodeView:
     routes: RoutesStatus | None = None  # of both daemons, joined
     peers: PeersStatus | None = None
     health: Mapping[str, HealthStatus] = field(default_factory=dict)  # by daemon
+    system: SystemFacts | None = None  # read for `doctor` only
     why: Mapping[str, str] = field(default_factory=dict)  # source -> why it is missing
 
     @cached_property
@@ -92,6 +95,13 @@ class NetworkView:
                 for text in endpoint.addresses:
                     found.setdefault(parsed_address(text.partition("/")[0]), []).append((node.name, endpoint))
         return {address: tuple(held) for address, held in found.items()}
+
+    def address_of(self, name: str) -> frozenset[Address]:
+        """The addresses that the Node resource says the node has."""
+        node = self.snapshot.of(Node).get(name)
+        bgp = node.spec.bgp if node is not None else None
+        texts = (bgp.ipv4_address, bgp.ipv6_address) if bgp is not None else ()
+        return frozenset(parsed_address(text.partition("/")[0]) for text in texts if text)
 
     def next_node(self, node: str, device: str, via: Address) -> Port | None:
         """Whose interface answers for `via` behind `device` of `node`: by the address, else by its entry's MAC.
