@@ -124,6 +124,73 @@ def exec_(where: str, argv: tuple[str, ...], lab_name: str | None) -> None:
     enter.become(registry.find_lab(lab_name), node, argv, pod or None)
 
 
+def complete_fault(_context: click.Context, _parameter: click.Parameter, start: str) -> list[str]:
+    """Names of faults for the shell."""
+    from felixpy.lab.faults import FAULTS
+
+    return [name for name in FAULTS if name.startswith(start)]
+
+
+@lab.command("break")
+@click.argument("fault", required=False, shell_complete=complete_fault)
+@LAB
+@output_option
+def break_(fault: str | None, lab_name: str | None, output: str) -> None:
+    """Spoil one thing in a running quickstart, to see what doctor, trace and check say of it; without FAULT list them.
+
+    A fault has the name of the doctor's check that finds it. `felixpy lab heal` mends it.
+
+    \b
+    Examples:
+      felixpy lab break
+      felixpy lab break forward-policy && felixpy doctor; felixpy lab heal
+    """
+    from felixpy.lab import registry
+    from felixpy.lab.faults import FAULTS, Fault
+    from felixpy.lab.spoil import broken, spoil
+    from felixpy.show.output import Column, emit
+
+    chosen = registry.find_lab(lab_name)
+    if fault is not None:
+        made = spoil(chosen, fault)
+        say(f"{made.node} of lab {chosen.name}: {made.says}; felixpy doctor finds it, felixpy lab heal mends it")
+        return
+    present = broken(chosen)
+    columns: Sequence[Column[Fault]] = (
+        Column("FAULT", lambda it: it.name),
+        Column("NODE", lambda it: it.node),
+        Column("BROKEN", lambda it: it.name in present),
+        Column("WHAT HAPPENS", lambda it: it.says),
+    )
+    rows = [
+        {"name": it.name, "node": it.node, "says": it.says, "broken": it.name in present} for it in FAULTS.values()
+    ]
+    emit({"faults": rows}, columns, FAULTS.values(), output)
+
+
+@lab.command()
+@click.argument("fault", required=False, shell_complete=complete_fault)
+@LAB
+def heal(fault: str | None, lab_name: str | None) -> None:
+    """Mend what `felixpy lab break` spoiled: one fault, or all of them.
+
+    \b
+    Examples:
+      felixpy lab heal
+      felixpy lab heal forward-policy
+    """
+    from felixpy.lab import registry
+    from felixpy.lab.spoil import broken, mend
+
+    chosen = registry.find_lab(lab_name)
+    names = [fault] if fault is not None else list(reversed(broken(chosen)))
+    for name in names:
+        mend(chosen, name)
+        say(f"{name} is mended")
+    if not names:
+        say(f"nothing is broken in lab {chosen.name}")
+
+
 @lab.command()
 @NAMED
 @LAB

@@ -9,6 +9,9 @@ from felixpy.model.addresses import Prefix
 from felixpy.model.resources import IPPool
 
 
+PREFIX = "cali"  # FelixConfiguration interfacePrefix, unless set otherwise
+
+
 class Severity(Enum):
     """How bad it is."""
 
@@ -73,12 +76,17 @@ class Patient:
         return any(pool.version == version for pool in self.pools)
 
     @property
+    def pod_devices(self) -> list[str]:
+        """The interfaces of pods, also when felixpy does not answer: known by their names."""
+        return sorted({*self.node.devices, *(name for name in self.node.links if name.startswith(PREFIX))})
+
+    @property
     def uplinks(self) -> frozenset[str]:
         """The interfaces that lead to other machines: those that hold a routable address or a way out."""
         facts = self.node.facts
         if facts is None:
             return frozenset()
-        pods = set(self.node.devices)
+        pods = set(self.pod_devices)
         ways = {way.device for route in facts.routes if route.kind == "unicast" for way in route.ways if way.via}
         held = {it.device for it in facts.addresses if not it.address.startswith(("127.", "::1", "fe80:"))}
         return frozenset((ways | held) - pods - {"lo"})

@@ -46,7 +46,7 @@ def _rp_filter(it: Patient, device: str) -> str:
 
 
 def _spoofing(it: Patient) -> Found:
-    for device in sorted(it.node.devices):
+    for device in it.pod_devices:
         if _rp_filter(it, device) == "0":
             fix = f"is felixpy running? it sets net.ipv4.conf.{device}.rp_filter=1"
             yield f"the pod behind {device} may send from addresses that it does not hold (rp_filter 0)", fix
