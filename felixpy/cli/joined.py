@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from felixpy.daemon.status import ask
+from felixpy.daemon.status import asked, record
 from felixpy.datastore.open import open_datastore
 from felixpy.desired.state import Circumstances, desired_state, felix_configuration
 from felixpy.kernel.owners import PROTOCOL_BIRD, PROTOCOL_FELIX, protocol_name
@@ -78,7 +78,7 @@ def asked_inside(target: Target) -> RoutesStatus | None:
 
     try:
         done = run_in(find_lab(target.lab), target.node, ("felixpy", "routes", "-o", "json"), timeout=PATIENCE_S)
-        return None if done.returncode else msgspec.json.decode(done.stdout, type=RoutesStatus)
+        return None if done.returncode else record(msgspec.json.decode(done.stdout), RoutesStatus)
     except (Trouble, OSError, subprocess.SubprocessError, msgspec.DecodeError):
         return None
 
@@ -166,11 +166,9 @@ def line(row: RouteStatus) -> str:
 
 def _daemon(target: Target, daemon: str, why: dict[str, str]) -> tuple[RouteStatus, ...] | None:
     try:
-        return msgspec.convert(ask(target.socket(daemon), "routes"), RoutesStatus).routes
+        return asked(target.socket(daemon), "routes", RoutesStatus).routes
     except Trouble as error:
         why[daemon] = str(error)
-    except msgspec.ValidationError as error:
-        why[daemon] = f"it answers in another version's words ({error}); upgrade the older one"
     return None
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from felixpy.cli.joined import look
 from felixpy.daemon.paths import state_dir
-from felixpy.daemon.status import ask
+from felixpy.daemon.status import asked, record
 from felixpy.datastore.open import open_datastore
 from felixpy.insight.view import NetworkView, NodeView
 from felixpy.model.errors import Trouble, Unreachable
@@ -144,14 +144,11 @@ def _facts_inside(target: Target, about: Collection[str]) -> NodeFacts:
         raise Unreachable(f"{target.node}: {error}") from error
     if done.returncode:
         raise Unreachable(f"{target.node}: {done.stderr.strip() or 'felixpy facts failed there'}")
-    return msgspec.structs.replace(msgspec.json.decode(done.stdout, type=NodeFacts), node=target.node)
+    return msgspec.structs.replace(record(msgspec.json.decode(done.stdout), NodeFacts), node=target.node)
 
 
 def _ask(target: Target, daemon: str, what: str, kind: type[R], **arguments: Any) -> R:
-    try:
-        return msgspec.convert(ask(target.socket(daemon), what, DAEMON_PATIENCE_S, **arguments), kind)
-    except msgspec.ValidationError as error:
-        raise Trouble(f"{daemon} answers in another version's words ({error}); upgrade the older one") from error
+    return asked(target.socket(daemon), what, kind, DAEMON_PATIENCE_S, **arguments)
 
 
 async def _resources(where: str | None) -> Snapshot:

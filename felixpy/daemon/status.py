@@ -12,7 +12,8 @@ from contextlib import suppress
 from functools import partial
 from inspect import isawaitable
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -22,6 +23,7 @@ from felixpy.model.errors import Trouble, Unreachable
 MAX_REQUEST = 64 * 1024  # bytes of one question
 PATIENCE_S = 10.0  # for a client that does not ask, does not read, or a daemon that does not answer
 
+R = TypeVar("R")
 Answers = Mapping[str, Callable[[Mapping[str, Any]], Any | Awaitable[Any]]]
 
 
@@ -59,6 +61,24 @@ def ask(path: Path, what: str, patience_s: float = PATIENCE_S, **arguments: Any)
     if isinstance(answer, dict) and answer.keys() == {"error"}:
         raise Trouble(f"{path}: {answer['error']}")
     return answer
+
+
+# What msgspec knows of a type it works out when the type is first used; two threads at that end the interpreter.
+_DECODING = Lock()
+
+
+def asked(path: Path, what: str, kind: type[R], patience_s: float = PATIENCE_S, **arguments: Any) -> R:
+    """As `ask`, with the answer as a record. Trouble also when the daemon answers in another version's words."""
+    return record(ask(path, what, patience_s, **arguments), kind)
+
+
+def record(answer: object, kind: type[R]) -> R:
+    """A daemon's answer as a record; for any thread. Trouble when it is none."""
+    try:
+        with _DECODING:
+            return msgspec.convert(answer, kind)
+    except msgspec.ValidationError as error:
+        raise Trouble(f"it answers in another version's words ({error}); upgrade the older one") from error
 
 
 async def _converse(answers: Answers, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from felixpy.lab.enter import run_in
-from felixpy.lab.faults import FAULTS, PRELUDE, Fault
+from felixpy.lab.faults import Fault, catalogue
 from felixpy.lab.registry import Lab
 from felixpy.model.errors import Trouble, Usage
 
@@ -44,14 +44,15 @@ def broken(lab: Lab) -> dict[str, float]:
         found = json.loads(_file(lab).read_text())
     except (OSError, ValueError):
         return {}
-    return {str(name): float(when) for name, when in found.items() if name in FAULTS}
+    return {str(name): float(when) for name, when in found.items() if name in catalogue().faults}
 
 
 def fault_named(name: str) -> Fault:
     """The fault; Usage with the names there are when there is none."""
-    if name not in FAULTS:
-        raise Usage(f"no fault is named {name!r}; there are: {', '.join(FAULTS)}")
-    return FAULTS[name]
+    faults = catalogue().faults
+    if name not in faults:
+        raise Usage(f"no fault is named {name!r}; there are: {', '.join(faults)}")
+    return faults[name]
 
 
 def _file(lab: Lab) -> Path:
@@ -65,7 +66,7 @@ def _remember(lab: Lab, present: dict[str, float]) -> None:
 
 
 def _run(lab: Lab, fault: Fault, script: str) -> None:
-    done = run_in(lab, fault.node, ["sh", "-ec", PRELUDE + script], timeout=PATIENCE_S)
+    done = run_in(lab, fault.node, ["sh", "-ec", catalogue().words + script], timeout=PATIENCE_S)
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise Trouble(f"{fault.name} in node {fault.node}: {said[-1] if said else f'exit {done.returncode}'}")

@@ -8,7 +8,6 @@ from felixpy.insight.view import NetworkView, NodeView
 from felixpy.model.addresses import Prefix
 from felixpy.model.resources import IPPool
 
-
 PREFIX = "cali"  # FelixConfiguration interfacePrefix, unless set otherwise
 
 
