@@ -43,7 +43,7 @@ def changed(view: NetworkView, name: str, *extra: RouteFact, without: Iterable[s
     gone = set(without)
     routes = (*(it for it in node.facts.routes if it.prefix not in gone), *extra)
     facts = msgspec.structs.replace(node.facts, routes=routes)
-    other = NodeView(name, facts, node.endpoints, node.routes, node.peers, node.health, node.why)
+    other = NodeView(name, facts, node.endpoints, node.routes, node.peers, node.health, node.system, node.why)
     return NetworkView({**view.nodes, name: other}, view.snapshot)
 
 

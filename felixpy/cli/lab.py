@@ -126,9 +126,9 @@ def exec_(where: str, argv: tuple[str, ...], lab_name: str | None) -> None:
 
 def complete_fault(_context: click.Context, _parameter: click.Parameter, start: str) -> list[str]:
     """Names of faults for the shell."""
-    from felixpy.lab.faults import FAULTS
+    from felixpy.lab.faults import catalogue
 
-    return [name for name in FAULTS if name.startswith(start)]
+    return [name for name in catalogue().faults if name.startswith(start)]
 
 
 @lab.command("break")
@@ -136,7 +136,7 @@ def complete_fault(_context: click.Context, _parameter: click.Parameter, start: 
 @LAB
 @output_option
 def break_(fault: str | None, lab_name: str | None, output: str) -> None:
-    """Spoil one thing in a running quickstart, to see what doctor, trace and check say of it; without FAULT list them.
+    """Spoil one thing in a running quickstart, to see what doctor, trace and check say; without FAULT list them.
 
     A fault has the name of the doctor's check that finds it. `felixpy lab heal` mends it.
 
@@ -146,7 +146,7 @@ def break_(fault: str | None, lab_name: str | None, output: str) -> None:
       felixpy lab break forward-policy && felixpy doctor; felixpy lab heal
     """
     from felixpy.lab import registry
-    from felixpy.lab.faults import FAULTS, Fault
+    from felixpy.lab.faults import Fault, catalogue
     from felixpy.lab.spoil import broken, spoil
     from felixpy.show.output import Column, emit
 
@@ -155,17 +155,15 @@ def break_(fault: str | None, lab_name: str | None, output: str) -> None:
         made = spoil(chosen, fault)
         say(f"{made.node} of lab {chosen.name}: {made.says}; felixpy doctor finds it, felixpy lab heal mends it")
         return
-    present = broken(chosen)
+    present, faults = broken(chosen), catalogue().faults.values()
     columns: Sequence[Column[Fault]] = (
         Column("FAULT", lambda it: it.name),
         Column("NODE", lambda it: it.node),
         Column("BROKEN", lambda it: it.name in present),
         Column("WHAT HAPPENS", lambda it: it.says),
     )
-    rows = [
-        {"name": it.name, "node": it.node, "says": it.says, "broken": it.name in present} for it in FAULTS.values()
-    ]
-    emit({"faults": rows}, columns, FAULTS.values(), output)
+    rows = [{"name": it.name, "node": it.node, "says": it.says, "broken": it.name in present} for it in faults]
+    emit({"faults": rows}, columns, faults, output)
 
 
 @lab.command()

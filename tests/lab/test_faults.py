@@ -9,10 +9,11 @@ import pytest
 from felixpy.cli.viewing import network, resources, targets_of
 from felixpy.insight.doctor.examine import CLUSTER_CHECKS, NODE_CHECKS, findings
 from felixpy.lab import registry
-from felixpy.lab.faults import FAULTS, NOT_IN_A_LAB
+from felixpy.lab.faults import NOT_IN_A_LAB, catalogue
 from felixpy.lab.spoil import broken, mend, spoil
 from tests.lab.conftest import Running, until
 
+FAULTS = catalogue().faults
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(240)]
 
 
@@ -39,7 +40,7 @@ def mended(quickstart: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run
 
 
 def test_every_check_has_its_fault_or_is_named_as_impossible_in_a_lab() -> None:
-    known = {check.name for check in (*NODE_CHECKS, *CLUSTER_CHECKS)}
+    known = {*(it.name for it in NODE_CHECKS), *(it.name for it in CLUSTER_CHECKS)}
     assert known == {*FAULTS, *NOT_IN_A_LAB}
     assert not NOT_IN_A_LAB & set(FAULTS)
     assert len(known) >= 30
