@@ -16,7 +16,7 @@ SYSCTLS = {"net/ipv4/ip_forward": "1"}
 
 def route(prefix: str, *ways: WayFact, kind: str = "unicast", metric: int = 0, table: int = 254) -> RouteFact:
     """One route of a node's facts."""
-    return RouteFact(prefix=prefix, table=table, metric=metric, kind=kind, protocol="static", ways=ways)
+    return RouteFact(prefix=prefix, table=table, metric=metric, kind=kind, protocol="bird", ways=ways)
 
 
 def via(address: str, device: str = "eth1") -> WayFact:

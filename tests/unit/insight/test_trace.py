@@ -49,7 +49,7 @@ def test_a_way_in_order_names_every_station() -> None:
     ]
     assert direction.arrives
     assert direction.mtu == 1500
-    assert direction.stations[1].text == f"{block(1)} via {address(1)} dev eth1 proto static"
+    assert direction.stations[1].text == f"{block(1)} via {address(1)} dev eth1 proto bird"
 
 
 def test_an_address_that_nobody_holds_is_named_as_itself_and_ends_in_its_blocks_blackhole() -> None:
@@ -57,7 +57,7 @@ def test_an_address_that_nobody_holds_is_named_as_itself_and_ends_in_its_blocks_
     direction = traced(segment(2), destination=free)
     assert direction.destination.name == free
     assert direction.failure is not None
-    assert direction.failure.text == f"blackhole {block(1)} proto static"
+    assert direction.failure.text == f"blackhole {block(1)} proto bird"
     assert direction.failure.fix.endswith(f"felixpy ipam why {free}")
 
 
