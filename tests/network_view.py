@@ -6,8 +6,9 @@ from ipaddress import ip_network
 import msgspec
 
 from felixpy.insight.view import NetworkView, NodeView
+from felixpy.ipam.blocks import fresh_block
 from felixpy.model.facts import AddressFact, LinkFact, NodeFacts, RouteFact, WayFact
-from felixpy.model.resources import BlockAffinity, IPPool, Metadata, Node, Resource
+from felixpy.model.resources import BlockAffinity, IPAMBlock, IPPool, Metadata, Node, Resource
 from felixpy.model.snapshot import Listed, Snapshot
 from felixpy.model.status import EndpointsStatus, EndpointStatus, PeersStatus, PeerStatus
 
@@ -113,10 +114,11 @@ def _node(number: int, count: int, pods: int) -> NodeView:
 
 def _resources(numbers: Iterable[int]) -> Snapshot:
     nodes = {f"n{it}": Resource(Metadata(f"n{it}"), Node()) for it in numbers}
-    claims = (BlockAffinity(cidr=ip_network(block(it)), node=f"n{it}", state="confirmed") for it in numbers)
+    claims = [BlockAffinity(cidr=ip_network(block(it)), node=f"n{it}", state="confirmed") for it in numbers]
     affinities = {it.node: Resource(Metadata(f"{it.node}-block"), it) for it in claims}
     pools = {"all": Resource(Metadata("all"), IPPool(cidr=ip_network("10.64.0.0/10"), block_size=24))}
     snapshot = Snapshot()
-    for kind, objects in ((Node, nodes), (BlockAffinity, affinities), (IPPool, pools)):
+    books = {it.node: Resource(Metadata(it.node), fresh_block(it.cidr, f"host:{it.node}", 0.0)) for it in claims}
+    for kind, objects in ((Node, nodes), (BlockAffinity, affinities), (IPAMBlock, books), (IPPool, pools)):
         snapshot = snapshot.after(Listed(kind, objects))
     return snapshot
