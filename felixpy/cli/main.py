@@ -21,6 +21,7 @@ VERBS = {
     "cni": Verb("felixpy.cli.cni:cni", "the CNI plugin, for container runtimes"),
     "install": Verb("felixpy.cli.install:install", "services of a host without Kubernetes, and the CNI files"),
     "uninstall": Verb("felixpy.cli.install:uninstall", "remove what install wrote"),
+    "leave": Verb("felixpy.cli.leave:leave", "take a Kubernetes node out, before the DaemonSets go"),
     "cleanup": Verb("felixpy.cli.cleanup:cleanup", "remove felixpy's kernel state, once it is stopped"),
     "completion": Verb("felixpy.cli.completion:completion", "shell completion for bash, zsh or fish"),
 }

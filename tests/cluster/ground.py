@@ -43,6 +43,7 @@ class Ground:
     cluster: Cluster
     before: dict[str, str]  # node -> the message of its Ready condition
     took: dict[str, float] = field(default_factory=dict)  # seconds, for the figures
+    settings: dict[str, str] = field(default_factory=lambda: dict(HASTE))
 
     @classmethod
     def prepare(cls, plan: Plan) -> "Ground":
@@ -55,9 +56,9 @@ class Ground:
         try:
             ground = cls(cluster, _messages(cluster), {"cluster": time.monotonic() - began})
             began = time.monotonic()
-            install.install(cluster, more=HASTE)
+            install.install(cluster, more=ground.settings)
             ground.took["manifests"] = time.monotonic() - began
-            ground._fill()
+            ground.fill()
         except BaseException:
             cluster.down()
             raise
@@ -138,7 +139,8 @@ class Ground:
         gaps = lost(running.log.read_text())
         assert not gaps, f"{source} -> {target}: pings {gaps} were not answered"
 
-    def _fill(self) -> None:
+    def fill(self) -> None:
+        """Tell the switch, and start the pods that tests talk to."""
         for name in ("bgp.yaml", *(["bgp-v6.yaml"] if 6 in self.families else []), "workload.yaml"):
             text = (HERE / name).read_text()
             if 6 not in self.families:

@@ -19,18 +19,22 @@ def settings(cluster: Cluster) -> dict[str, str]:
     return pools | {"KUBERNETES_SERVICE_HOST": shape.address, "KUBERNETES_SERVICE_PORT": str(shape.port)}
 
 
-def write(cluster: Cluster, overlay: str = "mesh", more: Mapping[str, str] | None = None) -> Path:
-    """The folder of a kustomization that takes `overlay` with the image at hand and these settings."""
+def write(
+    cluster: Cluster, overlay: str = "mesh", more: Mapping[str, str] | None = None, *, configured: bool = True
+) -> Path:
+    """The folder of a kustomization that takes `overlay` with the image at hand and, `configured`, these settings."""
     folder = cluster.folder / "manifests" / overlay
     folder.mkdir(parents=True, exist_ok=True)
     name, _, tag = tree.NAME.rpartition(":")
-    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "felixpy", "namespace": "felixpy"}}
-    (folder / "settings.yaml").write_text(yaml.safe_dump(config | {"data": settings(cluster) | dict(more or {})}))
     document = {
         "resources": [os.path.relpath(MANIFESTS / overlay, folder)],
-        "patchesStrategicMerge": ["settings.yaml"],
         "images": [{"name": "felixpy", "newName": name, "newTag": tag}],
     }
+    if configured:
+        config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "felixpy", "namespace": "felixpy"}}
+        data = settings(cluster) | dict(more or {})
+        (folder / "settings.yaml").write_text(yaml.safe_dump(config | {"data": data}))
+        document["patchesStrategicMerge"] = ["settings.yaml"]
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(document))
     return folder
 
