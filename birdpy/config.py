@@ -53,6 +53,7 @@ class Settings:
         90, Setting("hold time of sessions whose BGPPeer has no keepaliveTime", unit="seconds", low=3, high=65535)
     )
     api_server: str = setting("", Setting("addresses, with commas, that no learned route may capture"))
+    take_over: bool = setting(False, Setting("also beside a calico-node that runs on this node"))
     metrics_port: int = setting(
         0, Setting("serve Prometheus metrics and probes (/live, /ready) at this port; 0 is off", low=0, high=65535)
     )

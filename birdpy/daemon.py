@@ -19,6 +19,7 @@ from felixpy.daemon.paths import control_socket, run_dir, state_dir, status_sock
 from felixpy.daemon.pidfile import claim
 from felixpy.daemon.signals import run_until_signal
 from felixpy.daemon.status import serve
+from felixpy.datastore.beside import refuse_beside_calico
 from felixpy.datastore.kubernetes.places import Scope
 from felixpy.datastore.open import open_datastore
 from felixpy.kernel.links import Links
@@ -75,6 +76,8 @@ async def routed(settings: Settings, node: str, folder: Path, log: Log) -> None:
         if settings.metrics_port:
             ask = partial(_health, router)
             open_servers.append(await serve_metrics(settings.metrics_port, ask, settings.metrics_address))
+        if not settings.take_over:
+            await refuse_beside_calico(datastore, node)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(router.run(), name="the router")
             tasks.create_task(say_available(datastore, node, partial(standing, router), log), name="say availability")

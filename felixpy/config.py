@@ -51,6 +51,7 @@ class Settings:
     )
     ipv4_pool: str = setting("", Setting("IPPool to create when the cluster has none for IPv4", unit="prefix"))
     ipv6_pool: str = setting("", Setting("the same for IPv6", unit="prefix"))
+    take_over: bool = setting(False, Setting("also beside a calico-node that runs on this node"))
     metrics_port: int = setting(
         0, Setting("serve Prometheus metrics and probes (/live, /ready) at this port; 0 is off", low=0, high=65535)
     )

@@ -18,6 +18,7 @@ from felixpy.daemon.metrics import serve_metrics
 from felixpy.daemon.pidfile import claim, claim_namespace
 from felixpy.daemon.signals import run_until_signal
 from felixpy.daemon.status import serve
+from felixpy.datastore.beside import refuse_beside_calico
 from felixpy.datastore.duties import Duties
 from felixpy.datastore.kubernetes.places import Scope
 from felixpy.datastore.open import open_datastore
@@ -95,6 +96,8 @@ async def _work(settings: Settings, datastore: Datastore, parts: Sequence[Part],
         if settings.metrics_port:
             served = await serve_metrics(settings.metrics_port, answers.known_health, settings.metrics_address)
             stack.callback(served.close)
+        if not settings.take_over:
+            await refuse_beside_calico(datastore, settings.node)
         hosted = Hosted(settings, datastore, agent.local, agent, folders.run, folders.state, log)
         try:
             async with asyncio.TaskGroup() as tasks:

@@ -20,7 +20,7 @@ from felixpy.host.cni import attached
 from felixpy.host.files import Machine, take
 from felixpy.model.errors import Conflict, Trouble
 from felixpy.model.resources import Node, Resource
-from felixpy.show.options import datastore_options
+from felixpy.show.options import complete_node, datastore_options
 from felixpy.show.target import this_node
 
 LABEL = "felixpy.io/uninstall"  # both DaemonSets keep away from nodes that have it
@@ -30,7 +30,12 @@ STEP_S = 120.0  # for one command of ours
 
 
 @click.command("leave")
-@click.option("--node", default="", help="This node's name. Default: $FELIXPY_NODE, else the host's.")
+@click.option(
+    "--node",
+    default="",
+    shell_complete=complete_node,
+    help="This node. Default: $FELIXPY_NODE, else the host's name.",
+)
 @click.option("--wait", default=300.0, show_default=True, help="Seconds for pods, and then for the daemons, to go.")
 @click.option("--force", is_flag=True, help="Also while pods are attached: they lose their network.")
 @click.option("--stay", is_flag=True, help="Then wait for a signal: the pod of a DaemonSet must not end.")
@@ -48,14 +53,14 @@ def leave(*, node: str, wait: float, force: bool, stay: bool, datastore: str | N
     """
     name = node or this_node()
     machine = Machine(Path("/"), state_dir())
-    for said in _steps(machine, name, wait, force=force, datastore=datastore, lab=lab):
+    for said in _steps(machine, name, wait, force=force, where=(datastore, lab)):
         click.echo(f"{name}: {said}")
     if stay:
         signal.sigwait({signal.SIGTERM, signal.SIGINT})
 
 
 def _steps(
-    machine: Machine, node: str, wait: float, *, force: bool, datastore: str | None, lab: str | None
+    machine: Machine, node: str, wait: float, *, force: bool, where: tuple[str | None, str | None]
 ) -> Iterator[str]:
     """Do each step and say so. Trouble stops: the next start goes on from there."""
     for path, outcome in take(machine, [path for path in _installed(machine) if path.suffix == ".conflist"]):
@@ -65,11 +70,11 @@ def _steps(
     if control_socket("birdpy", run_dir()).is_socket() and not _free("birdpy"):
         _ours("birdpy", "drain", "--node", node)
         yield "birdpy: peers were told, nothing is announced any more"
-    asyncio.run(_mark(open_datastore(datastore, lab), node))
+    asyncio.run(_mark(open_datastore(*where), node))
     _wait(lambda: [name for name in ("felixpy", "birdpy") if not _free(name)], wait, "still running")
     yield "felixpy and birdpy: stopped"
     for program in ("birdpy", "felixpy"):
-        lines = _ours(program, "cleanup", *(["--datastore", datastore] if datastore else []))
+        lines = _ours(program, "cleanup", *(["--datastore", where[0]] if where[0] else []))
         yield f"{program} cleanup: {len(lines)} removed from the kernel" + "".join(f"\n  {line}" for line in lines)
     for path, outcome in take(machine):
         yield f"{path}: {outcome.value}"

@@ -87,9 +87,12 @@ def test_a_node_that_is_added_gets_a_block_and_one_that_is_deleted_gives_it_back
     until(lambda: all(block in learned(ground, node) for node in ("n1", "n2", "n3", "tor")), "all learn the block")
     assert ground.fetch("out", ground.on("n4").address(), port=8080) == "198.51.100.10"
 
+    router = ("-n", "felixpy", "-l", "app.kubernetes.io/name=birdpy", "--field-selector", "spec.nodeName=n4")
+    name = ground.kubectl("get", "pod", *router, "-o", "name").strip()
+    ground.kubectl("-n", "felixpy", "exec", name, "--", "birdpy", "drain", "--node", "n4", "--settle", "1")
     cluster.remove("n4")
     ground.kubectl("delete", "node", "n4")
-    until(lambda: not any(block in learned(ground, node) for node in ("n1", "n2", "n3", "tor")), "all forget it", 180)
+    until(lambda: not any(block in learned(ground, node) for node in ("n1", "n2", "n3", "tor")), "all forget it", 30)
     until(lambda: not blocks(ground, "n4"), "the block is collected", 120)
     assert in_order(ground)
 
