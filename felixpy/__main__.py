@@ -9,6 +9,10 @@ def main() -> None:
         from felixpy.cli.run import start
 
         start(sys.argv[2:])
+    elif sys.argv[1:2] == ["ask"]:
+        from felixpy.cli.ask import start as ask
+
+        ask(sys.argv[2:])
     elif sys.argv[1:] == ["cni"]:
         from felixpy.cni.twin import main as plugin
 

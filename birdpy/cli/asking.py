@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from felixpy.daemon.status import ask
 from felixpy.model.errors import Unreachable
 from felixpy.show.options import complete_lab, complete_node
 from felixpy.show.target import resolve
@@ -28,11 +27,11 @@ def node_options(command: F) -> F:
 def answer(kind: type[T], what: str, node: str | None, lab: str | None, **arguments: Any) -> T:
     """The router's answer to `what` as a `kind`; Unreachable says which socket was tried and what to run."""
     target = resolve(node, lab)
-    path = target.socket("birdpy")
     try:
-        document = ask(path, what, **arguments)
+        document = target.ask("birdpy", what, **arguments)
     except Unreachable as error:
         run = f"felixpy lab inspect {target.lab}" if target.lab else f"birdpy run --node {target.node}"
+        run = "kubectl get pods -A -o wide -l app.kubernetes.io/name=birdpy" if target.cluster else run
         raise Unreachable(f"no birdpy answers for node {target.node}: {error}; look with: {run}") from error
     try:
         return msgspec.convert(document, kind)

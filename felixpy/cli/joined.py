@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from felixpy.daemon.status import asked, record
+from felixpy.daemon.status import record
 from felixpy.datastore.open import open_datastore
 from felixpy.desired.state import Circumstances, desired_state, felix_configuration
 from felixpy.kernel.owners import PROTOCOL_BIRD, PROTOCOL_FELIX, protocol_name
@@ -62,6 +62,10 @@ def gather(target: Target, datastore: str | None) -> Sources:
 
 def look(target: Target, datastore: str | None, within: Prefix | None) -> tuple[RoutesStatus, Mapping[str, str]]:
     """A node's routes, narrowed to what overlaps `within`, and why each missing source is missing."""
+    if target.cluster:
+        there = asked_in_cluster(target)
+        unreached = dict.fromkeys(there.missing, "not reached on the node")
+        return msgspec.structs.replace(there, routes=narrowed(there.routes, within)), unreached
     sources = gather(target, datastore)
     if target.lab and (sources.felixpy is None or sources.birdpy is None):
         inside = asked_inside(target)
@@ -69,6 +73,19 @@ def look(target: Target, datastore: str | None, within: Prefix | None) -> tuple[
             why = {name: sources.why.get(name, "not reached inside the node") for name in inside.missing}
             return msgspec.structs.replace(inside, routes=narrowed(inside.routes, within)), why
     return join(target.node, sources, within), sources.why
+
+
+def asked_in_cluster(target: Target) -> RoutesStatus:
+    """The answer of `felixpy routes` run on the node, which sees its kernel and both daemons."""
+    from felixpy.show.remote import run_on
+
+    argv = ("felixpy", "routes", "--node", target.node, "-o", "json")
+    try:
+        return msgspec.json.decode(run_on(target.cluster, target.node, "felixpy", argv), type=RoutesStatus)
+    except msgspec.MsgspecError as error:
+        raise Trouble(
+            f"node {target.node} answers in another version's words ({error}); upgrade the older"
+        ) from error
 
 
 def asked_inside(target: Target) -> RoutesStatus | None:
@@ -166,7 +183,7 @@ def line(row: RouteStatus) -> str:
 
 def _daemon(target: Target, daemon: str, why: dict[str, str]) -> tuple[RouteStatus, ...] | None:
     try:
-        return asked(target.socket(daemon), "routes", RoutesStatus).routes
+        return target.asked(daemon, "routes", RoutesStatus).routes
     except Trouble as error:
         why[daemon] = str(error)
     return None

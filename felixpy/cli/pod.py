@@ -154,10 +154,8 @@ async def _endpoints(store: Any) -> list[Resource[WorkloadEndpoint]]:
 
 def _states(node: str, lab: str | None) -> Mapping[str, tuple[str, str]] | str:
     """State and reason of each endpoint by name, as its agent says; the agent's absence as a sentence."""
-    from felixpy.daemon.status import ask
-
     try:
-        answer = ask(resolve(node, lab).socket("felixpy"), "endpoints")
+        answer = resolve(node, lab).ask("felixpy", "endpoints")
     except Trouble as error:
         return "no agent answers" if isinstance(error, Unreachable) else str(error)
     return {one["name"]: (one["state"], one.get("reason", "")) for one in answer["endpoints"]}

@@ -33,7 +33,7 @@ def routes(prefix: str | None, node: str | None, lab: str | None, datastore: str
     Joins what felixpy and birdpy want with what the kernel holds. KERNEL says `yes`, `no` with the reason, or
     `leftover` for a route that nobody wants. With PREFIX (or an address) only the routes that overlap it.
     """
-    target = resolve(node, lab)
+    target = resolve(node, lab, datastore)
     found, why = look(target, datastore, asked(prefix) if prefix else None)
     for name, reason in why.items():
         click.echo(f"felixpy: not asked: {name}: {reason}", err=True)

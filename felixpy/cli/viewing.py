@@ -11,7 +11,7 @@ import msgspec
 
 from felixpy.cli.joined import look
 from felixpy.daemon.paths import state_dir
-from felixpy.daemon.status import asked, record
+from felixpy.daemon.status import record
 from felixpy.datastore.open import open_datastore
 from felixpy.insight.view import NetworkView, NodeView
 from felixpy.model.errors import Trouble, Unreachable
@@ -148,7 +148,7 @@ def _facts_inside(target: Target, about: Collection[str]) -> NodeFacts:
 
 
 def _ask(target: Target, daemon: str, what: str, kind: type[R], **arguments: Any) -> R:
-    return asked(target.socket(daemon), what, kind, DAEMON_PATIENCE_S, **arguments)
+    return target.asked(daemon, what, kind, DAEMON_PATIENCE_S, **arguments)
 
 
 async def _resources(where: str | None) -> Snapshot:

@@ -1,12 +1,17 @@
-"""Where `--node N` is: this machine's own run folder, or a node of a lab on this machine."""
+"""Where `--node N` is: this machine's own run folder, a node of a lab on this machine, or a node of a cluster."""
 
 import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from felixpy.daemon.paths import labs_dir, run_dir, status_socket
+from felixpy.daemon.status import PATIENCE_S, ask, record
 from felixpy.model.errors import Usage
+from felixpy.show import remote
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +22,27 @@ class Target:
     run_dir: Path  # holds the status sockets
     lab: str = ""  # "" for this machine itself
     lab_dir: Path | None = None
+    cluster: str = ""  # the datastore of the cluster whose API server leads to the node
 
     @property
     def here(self) -> bool:
         """Whether this process sees that node's kernel: it is this machine (or this shell is inside the node)."""
-        return not self.lab
+        return not self.lab and not self.cluster
 
     @property
     def store(self) -> Path | None:
         """The lab's files datastore, which all its nodes share; None outside labs."""
         return self.lab_dir / "store" if self.lab_dir else None
+
+    def ask(self, daemon: str, what: str, patience_s: float = PATIENCE_S, **arguments: Any) -> Any:
+        """One question to a daemon there, as `felixpy.daemon.status.ask`."""
+        if self.cluster:
+            return remote.ask_on(self.cluster, self.node, daemon, what, **arguments)
+        return ask(self.socket(daemon), what, patience_s, **arguments)
+
+    def asked(self, daemon: str, what: str, kind: type[R], patience_s: float = PATIENCE_S, **arguments: Any) -> R:
+        """As `ask`, with the answer as a record; Trouble when it is in another version's words."""
+        return record(self.ask(daemon, what, patience_s, **arguments), kind)
 
     def socket(self, daemon: str) -> Path:
         """The status socket of `felixpy` or `birdpy` there."""
@@ -38,8 +54,8 @@ def this_node() -> str:
     return os.environ.get("FELIXPY_NODE") or socket.gethostname().lower()
 
 
-def resolve(node: str | None, lab: str | None = None) -> Target:
-    """The target that a user means; without `node` this machine.
+def resolve(node: str | None, lab: str | None = None, datastore: str | None = None) -> Target:
+    """The target that a user means; without `node` this machine. A `datastore` that is a cluster says where it is.
 
     Usage, naming the known nodes, when it is not known here or when several labs have it and `lab` does not choose.
     """
@@ -54,6 +70,9 @@ def resolve(node: str | None, lab: str | None = None) -> Target:
             return Target(wanted, run_dir())
         raise Usage(f"name a node with --node: no daemon runs on this machine; {_known(labs)}")
     found = [name for name, nodes in labs.items() if wanted in nodes and lab in (None, name)]
+    cluster = datastore or os.environ.get("FELIXPY_DATASTORE") or ""
+    if lab is None and node and (remote.means_cluster(cluster) or (not found and remote.has_cluster())):
+        return Target(wanted, run_dir(), cluster=cluster if remote.means_cluster(cluster) else remote.SCHEME)
     if not found:
         where = f"in lab {lab!r}" if lab else "here"
         raise Usage(f"no node is named {wanted!r} {where}; {_known(labs)}")
