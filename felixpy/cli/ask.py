@@ -5,6 +5,7 @@ Started without the command line's library: see felixpy/__main__.py, and felixpy
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -20,7 +21,7 @@ def start(argv: Sequence[str]) -> None:
     def work() -> None:
         try:
             daemon, question = argv
-            arguments = msgspec.json.decode(question, type=dict[str, object])
+            arguments = msgspec.json.decode(question, type=dict[str, Any])
             what = str(arguments.pop("ask"))
         except (msgspec.MsgspecError, KeyError, ValueError) as error:
             raise Usage("felixpy ask felixpy|birdpy '{\"ask\": ...}'") from error
