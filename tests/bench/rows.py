@@ -36,6 +36,9 @@ ROWS = {
     "watching": "tests.bench.convergence:watching",
     "lab": "tests.bench.node:deployment",
     "idle": "tests.bench.node:idle",
+    "kube-500": "tests.bench.kube:many_nodes",
+    "kube-pod": "tests.bench.kube:pod_life",
+    "kube-idle": "tests.bench.kube:quiet_node",
     "imports": "tests.bench.node:imports",
 }
 
