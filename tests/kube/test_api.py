@@ -11,6 +11,8 @@ import pytest
 from felixpy.datastore.kubernetes import api
 from felixpy.datastore.kubernetes.access import from_kubeconfig
 from felixpy.datastore.kubernetes.api import Api, Rejected, Request
+from felixpy.datastore.kubernetes.discovery import Way
+from felixpy.datastore.kubernetes.places import Scope
 from felixpy.model.errors import Unreachable
 from tests.kube.proxy import Answer, Teller, told
 from tests.kube.server import ApiServer
@@ -151,3 +153,30 @@ def test_the_real_server_takes_a_token_and_refuses_who_may_not(api_server: ApiSe
 
     asyncio.run(main())
     assert api.TRIES > 1
+
+
+def groups(**versions: str) -> Answer:
+    made = [{"name": name.replace("_", "."), "versions": [{"version": one}]} for name, one in versions.items()]
+    return 200, {}, json.dumps({"groups": made}).encode()
+
+
+@pytest.mark.parametrize(
+    ("there", "calico", "slices"),
+    [
+        ({"crd_projectcalico_org": "v1", "discovery_k8s_io": "v1beta1"}, "crd.projectcalico.org/v1", "v1beta1"),
+        ({"projectcalico_org": "v3", "discovery_k8s_io": "v1"}, "projectcalico.org/v3", "v1"),
+        ({"projectcalico_org": "v3", "crd_projectcalico_org": "v1"}, "crd.projectcalico.org/v1", "v1"),
+        ({}, "crd.projectcalico.org/v1", "v1"),
+    ],
+)
+def test_the_group_that_a_cluster_serves_is_used(
+    api_server: ApiServer, tmp_path: Path, there: dict[str, str], calico: str, slices: str
+) -> None:
+    async def body(client: Api, teller: Teller) -> None:
+        served = await Way(client, Scope()).discover()
+        assert (served.calico, served.slices) == (calico, f"discovery.k8s.io/{slices}")
+
+    def answer(method: str, path: str, _: dict[str, str]) -> Answer:
+        return groups(**there) if path == "/apis" else refusal(404, "NotFound")
+
+    speaking(api_server, tmp_path, Teller(answer), body)

@@ -62,6 +62,7 @@ class Copy:
     broken: dict[str, InvalidResource] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)  # the server's name -> ours, where they differ
     pods: dict[str, Resource[Any]] = field(default_factory=dict)  # the Pods themselves, where endpoints are watched
+    raw: dict[str, bytes] = field(default_factory=dict)  # as the server has them; filled for who shows objects
     listed: bool = False
     version: str = ""  # of the server, from which to go on; "" means that the list has to be read
 
@@ -114,6 +115,8 @@ def put(way: Way, kind: type[Spec], copy: Copy, data: bytes) -> str:
     if resource.name != server_name:
         name = copy.names[server_name] = resource.name
     before, copy.objects[name] = copy.objects.get(name), resource
+    if not way.scope.node:
+        copy.raw[name] = data
     return name if repaired or before is None or not equal(kind, before, resource) else ""
 
 

@@ -8,7 +8,7 @@ import msgspec
 from felixpy.datastore.encode import encode
 from felixpy.datastore.kubernetes import duties
 from felixpy.datastore.kubernetes.access import Access
-from felixpy.datastore.kubernetes.api import Api
+from felixpy.datastore.kubernetes.api import Api, Rejected
 from felixpy.datastore.kubernetes.copies import listed
 from felixpy.datastore.kubernetes.discovery import Way
 from felixpy.datastore.kubernetes.following import Following
@@ -20,6 +20,7 @@ from felixpy.datastore.kubernetes.single import Singles
 from felixpy.datastore.metadata import check_name
 from felixpy.model.errors import Conflict, InvalidResource, Trouble
 from felixpy.model.resources import (
+    KINDS,
     IPAMHandle,
     Namespace,
     Node,
@@ -40,6 +41,7 @@ class KubernetesDatastore:
     def __init__(self, way: Way) -> None:
         self._way, self.api = way, way.api
         self._singles = Singles(way)
+        self._shown: dict[tuple[type[Spec], str], bytes] = {}  # what a list has just shown, for `document`
         keep = way.scope.keep
         self._following = Following(way, Shelf(way.scope.node, *keep) if keep else None)
 
@@ -86,16 +88,24 @@ class KubernetesDatastore:
 
     async def list(self, kind: type[Spec]) -> Listed:
         """As `Datastore.list`: what the scope of this program shows of the kind, as the server has it now."""
-        return (await listed(self._way, kind)).of(kind)
+        try:
+            copy = await listed(self._way, kind)
+        except Rejected as error:
+            if error.code == 404:
+                what = f"{self.target} has no {kind_of(kind).plural}"
+                raise Trouble(f"{what}: kubectl apply -f manifests/crds/crds.yaml makes them") from error
+            raise
+        self._shown |= {(kind, name): data for name, data in copy.raw.items()}
+        return copy.of(kind)
 
     async def document(self, kind: type[Spec], name: str) -> Mapping[str, Any] | None:
         """As `Datastore.document`. Pods and Nodes are shown as the Calico objects that are made of them."""
-        if kind in (WorkloadEndpoint, Node):
-            found = await self._singles.get(kind, name)
-            return None if found is None else encode(found)
-        data = await self._singles.read(kind, name)
+        data = self._shown.pop((kind, name), None) or await self._singles.read(kind, name)
         if data is None:
             return None
+        if kind in (WorkloadEndpoint, Node):
+            found = self._way.objects.decode(KINDS[kind], data)
+            return None if found is None else encode(found)
         document: dict[str, Any] = msgspec.json.decode(data)
         document["metadata"].pop("managedFields", None)
         return document
