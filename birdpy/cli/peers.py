@@ -8,6 +8,7 @@ from birdpy.cli.asking import answer, node_options
 from felixpy.model.status import PeersStatus, PeerStatus
 from felixpy.show.ages import age
 from felixpy.show.output import Column, emit, output_option
+from felixpy.show.watching import repeat, watch_option
 
 
 @click.command(
@@ -15,17 +16,23 @@ from felixpy.show.output import Column, emit, output_option
 Examples:
   birdpy peers --node n1
   birdpy peers --node n1 -o wide
+  birdpy peers --node n1 --watch
   birdpy peers --node n1 -o json | jq '.peers[] | select(.state != "established")'
 """
 )
 @node_options
+@watch_option
 @output_option
-def peers(node: str | None, lab: str | None, output: str) -> None:
+def peers(*, node: str | None, lab: str | None, watch: bool, output: str) -> None:
     """A node's BGP sessions: who, since when, how many prefixes, and the last error.
 
     GR is how many seconds the peer asked us to keep its routes when it restarts; `no` means that it drops ours
     when our router restarts, so that a restart towards this peer is not without loss.
     """
+    repeat(lambda: _show(node, lab, output), watch=watch)
+
+
+def _show(node: str | None, lab: str | None, output: str) -> None:
     found = answer(PeersStatus, "peers", node, lab)
     now = time.time()
     columns: tuple[Column[PeerStatus], ...] = (

@@ -11,7 +11,8 @@ from felixpy.model.status import RouteStatus
 from felixpy.show.ages import age
 from felixpy.show.options import complete_lab, complete_node
 from felixpy.show.output import Column, emit, output_option
-from felixpy.show.target import resolve
+from felixpy.show.target import Target, resolve
+from felixpy.show.watching import repeat, watch_option
 
 
 @click.command(
@@ -19,6 +20,7 @@ from felixpy.show.target import resolve
 Examples:
   felixpy routes --node n1
   felixpy routes --node n1 10.65.1.0/26 -o wide
+  felixpy routes --node n1 --watch
   felixpy routes --node n1 -o json | jq '.routes[] | select(.wanted != .installed)'
 """
 )
@@ -26,15 +28,22 @@ Examples:
 @click.option("--node", metavar="NODE", shell_complete=complete_node, help="Whose routes; this machine's by default.")
 @click.option("--lab", metavar="LAB", shell_complete=complete_lab, help="The lab that has the node, when several do.")
 @click.option("--datastore", metavar="WHERE", help="Where endpoints are, when no felixpy answers: files:DIR.")
+@watch_option
 @output_option
-def routes(prefix: str | None, node: str | None, lab: str | None, datastore: str | None, output: str) -> None:
+def routes(
+    *, prefix: str | None, node: str | None, lab: str | None, datastore: str | None, watch: bool, output: str
+) -> None:
     """A node's routes: for its own pods, for other nodes' blocks, and the blackholes under its own blocks.
 
     Joins what felixpy and birdpy want with what the kernel holds. KERNEL says `yes`, `no` with the reason, or
     `leftover` for a route that nobody wants. With PREFIX (or an address) only the routes that overlap it.
     """
-    target = resolve(node, lab, datastore)
-    found, why = look(target, datastore, asked(prefix) if prefix else None)
+    target, within = resolve(node, lab, datastore), asked(prefix) if prefix else None
+    repeat(lambda: _show(target, datastore, within, output), watch=watch)
+
+
+def _show(target: Target, datastore: str | None, within: Prefix | None, output: str) -> None:
+    found, why = look(target, datastore, within)
     for name, reason in why.items():
         click.echo(f"felixpy: not asked: {name}: {reason}", err=True)
     known, now = "birdpy" not in why, time.time()
