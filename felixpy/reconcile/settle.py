@@ -217,6 +217,7 @@ class Settler(Generic[K, V]):
                 self._retries.done(key, now)
         for key in plan.erase:
             if key in refused:
+                self._doubted.add(key)
                 self._retries.refused(key, refused[key], now)
             else:
                 self._held.pop(key, None)

@@ -150,6 +150,23 @@ def test_a_refused_key_is_tried_at_once_when_its_device_comes_up() -> None:
     assert not list(settler.troubles(0.5))
 
 
+def test_a_row_taken_by_someone_whose_erasure_was_refused_is_written_when_it_is_wanted_again() -> None:
+    table = CountingTable({"k": 1})
+    settler = Settler(table)
+    settler.want({"k": 1})
+    settle(settler)
+    del table.rows["k"]
+    settler.changed(["k"], 1.0)
+    settler.drop("k")
+    table.refuse["k"] = "busy"
+    settle(settler, 2.0)
+    table.refuse.clear()
+    settler.put("k", 1)
+    settle(settler, 3.0)
+    assert table.rows == {"k": 1}
+    assert table.reads == 1
+
+
 def test_a_refused_erasure_is_tried_again() -> None:
     table = CountingTable({"k": 1})
     table.refuse["k"] = "busy"
