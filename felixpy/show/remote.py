@@ -88,19 +88,23 @@ async def _pods(argument: str, node: str) -> list[Named]:
 
     api = Api(find_access(argument))
     wanted = query(labelSelector=f"{LABEL} in ({','.join(DAEMONS)})", fieldSelector=f"spec.nodeName={node}")
-    found: list[Named] = []
+    refusal: Rejected | None = None
+    allowed = False
     try:
         for namespace in ("", *NAMESPACES):
             path = f"/api/v1{f'/namespaces/{namespace}' if namespace else ''}/pods{wanted}"
             try:
                 data = await api.call(Request("GET", path))
             except Rejected as error:
-                if error.code != 403 or namespace == NAMESPACES[-1]:
+                if error.code != 403:
                     raise
+                refusal = refusal or error
                 continue
-            found += [pod.metadata for pod in msgspec.json.decode(data, type=Pods).items]
-            if not namespace:
-                break
+            allowed = True
+            if found := [pod.metadata for pod in msgspec.json.decode(data, type=Pods).items]:
+                return found
     finally:
         await api.close()
-    return found
+    if refusal is not None and not allowed:
+        raise refusal
+    return []
