@@ -267,3 +267,68 @@ def test_a_daemon_that_starts_while_the_server_is_away_goes_on_with_what_was_kno
     finally:
         if "kube-apiserver" not in control.running:
             control.start_api()
+
+
+NAMED = """
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: reads-bgp}
+rules:
+- {apiGroups: [crd.projectcalico.org], resources: [bgpconfigurations, bgppeers], verbs: [get, list, watch]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: reads-bgp}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: reads-bgp}
+subjects: [{kind: User, name: nobody, apiGroup: rbac.authorization.k8s.io}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: reads-one-password, namespace: kube-system}
+rules:
+- {apiGroups: [""], resources: [secrets], resourceNames: [bgp], verbs: [get, list, watch]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: reads-one-password, namespace: kube-system}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: reads-one-password}
+subjects: [{kind: User, name: nobody, apiGroup: rbac.authorization.k8s.io}]
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: bgp, namespace: kube-system}
+stringData: {pw: a}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: other, namespace: kube-system}
+stringData: {pw: b}
+"""
+
+
+def test_a_right_to_one_secret_is_enough_and_another_one_is_named_not_waited_for(
+    api_server: ApiServer, tmp_path: Path
+) -> None:
+    if api_server.control is None:
+        pytest.skip("a server that is not ours has other tokens")
+    api_server.empty()
+    api_server.apply(NAMED)
+    text = api_server.kubeconfig.read_text()
+    nobody = "users: [{name: admin, user: {token: nobody-token}}]\n"
+    (tmp_path / "k").write_text(text[: text.index("users:")] + nobody)
+
+    async def body(made: KubernetesDatastore) -> None:
+        for name in ("bgp", "other"):
+            reference = Password(secret_key_ref=SecretKeyRef(name=name, key="pw"))
+            await made.create(Resource(Metadata(name), BGPPeer(peer_ip="10.0.0.9", password=reference)))
+        theirs = KubernetesDatastore.at(from_kubeconfig(tmp_path / "k"), Scope("n1"))
+        try:
+            async with aclosing(cast("Any", follow(theirs, [BGPConfiguration, BGPPeer, Secret]))) as snapshots:
+                now = await until(snapshots, lambda it: bool(it.of(Secret)) and bool(it.problems))
+                assert set(now.of(Secret)) == {"kube-system/bgp"}
+                ((key, problem),) = now.problems.items()
+                assert key == (Secret, "kube-system/other") and "403 Forbidden" in problem.reason
+        finally:
+            await theirs.close()
+
+    run(api_server, body)
