@@ -88,8 +88,14 @@ def get(kind: str, name: str | None, selector: str, output: str, datastore: str 
 @click.command()
 @click.option("-f", "--file", "files", multiple=True, required=True, metavar="FILE|DIR|-", help="May be repeated.")
 @click.option("--dry-run", is_flag=True, help="Check everything, store nothing.")
+@click.option(
+    "--plan", "planned", is_flag=True, help="Print first what `felixpy plan` says; stop where that refuses."
+)
+@click.option("--force", is_flag=True, help="With --plan: apply what is dangerous, too.")
 @datastore_options
-def apply(files: tuple[str, ...], dry_run: bool, datastore: str | None, lab: str | None) -> None:
+def apply(
+    *, files: tuple[str, ...], dry_run: bool, planned: bool, force: bool, datastore: str | None, lab: str | None
+) -> None:
     """Store resources from files, folders (their .yaml, .yml and .json) or stdin.
 
     Each object replaces what is stored under its name, nothing is merged. An object that is refused does not stop the
@@ -114,7 +120,12 @@ def apply(files: tuple[str, ...], dry_run: bool, datastore: str | None, lab: str
         elif isinstance(store, FilesDatastore):
             store.prepare()
         failed = 0
-        async for done in apply_all(target, read_manifests(files), dry_run=dry_run):
+        manifests = list(read_manifests(files))
+        if planned:
+            from felixpy.cli.foresight import shown_first
+
+            await shown_first(target, manifests, force=force)
+        async for done in apply_all(target, manifests, dry_run=dry_run):
             if done.error is not None:
                 failed += 1
                 say(f"refused: {done.error}")

@@ -29,6 +29,7 @@ class Applied:
     action: Action
     error: Trouble | None = None
     notes: tuple[str, ...] = ()
+    resource: Resource[Any] | None = None  # as its author wrote it, once it is known to be valid
 
 
 async def apply(
@@ -54,7 +55,7 @@ async def apply(
             yield Applied(what, "failed", error)
         else:
             snapshot = after
-            yield Applied(what, action, notes=notes)
+            yield Applied(what, action, notes=notes, resource=new)
 
 
 async def _apply_one(store: DocumentStore, new: Resource[Any], manifest: Manifest, dry_run: bool) -> Action:

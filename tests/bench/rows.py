@@ -34,6 +34,7 @@ ROWS = {
     "long-cut": "tests.bench.convergence:long_cut",
     "restart": "tests.bench.convergence:restart",
     "watching": "tests.bench.convergence:watching",
+    "plan": "tests.bench.plan:mesh_to_reflector",
     "lab": "tests.bench.node:deployment",
     "idle": "tests.bench.node:idle",
     "kube-500": "tests.bench.kube:many_nodes",

@@ -1,0 +1,105 @@
+"""`felixpy plan` and `apply --plan`, as a user types them, on a files store."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NODES = """
+apiVersion: projectcalico.org/v3
+kind: Node
+metadata: {name: n%d}
+spec: {bgp: {ipv4Address: 172.20.0.1%d/24}}
+"""
+POOL = """
+apiVersion: projectcalico.org/v3
+kind: IPPool
+metadata: {name: pods}
+spec: {cidr: 10.65.0.0/16, natOutgoing: %s}
+"""
+MESH = """
+apiVersion: projectcalico.org/v3
+kind: BGPConfiguration
+metadata: {name: default}
+spec: {nodeToNodeMeshEnabled: %s}
+"""
+
+
+class Store:
+    """A files store, and the command line on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.where = folder, f"files:{folder}/store"
+
+    def write(self, name: str, *documents: str) -> str:
+        (self.folder / name).write_text("---".join(documents))
+        return str(self.folder / name)
+
+    def felixpy(self, *args: str) -> "subprocess.CompletedProcess[str]":
+        line = [sys.executable, "-m", "felixpy", *args, "--datastore", self.where]
+        return subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+
+    def plan(self, *args: str) -> tuple[int, Any]:
+        done = self.felixpy("plan", *args, "-o", "json")
+        return done.returncode, json.loads(done.stdout)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    made = Store(tmp_path)
+    file = made.write("cluster.yaml", *(NODES % (i, i) for i in (1, 2, 3)), POOL % "false", MESH % "true")
+    done = made.felixpy("apply", "-f", file)
+    assert done.returncode == 0, done.stderr
+    return made
+
+
+def test_something_to_do_is_exit_3_and_once_applied_nothing_is(store: Store) -> None:
+    file = store.write("pool.yaml", POOL % "true")
+    code, made = store.plan("-f", file)
+    assert (code, made["objects"]) == (
+        3,
+        [{"what": "ippool/pods", "action": "configured", "fields": ["spec.natOutgoing"]}],
+    )
+    assert store.felixpy("apply", "-f", file).returncode == 0
+    code, made = store.plan("-f", file)
+    assert (code, made["objects"], made["sessions"]) == (0, [], [])
+
+
+def test_a_plan_changes_nothing(store: Store) -> None:
+    files = sorted(store.folder.joinpath("store").rglob("*.yaml"))
+    before = [it.read_bytes() for it in files]
+    store.plan("-f", store.write("mesh.yaml", MESH % "false"))
+    assert sorted(store.folder.joinpath("store").rglob("*.yaml")) == files
+    assert [it.read_bytes() for it in files] == before
+
+
+def test_what_is_dangerous_is_exit_1_and_apply_with_plan_leaves_it(store: Store) -> None:
+    file = store.write("mesh.yaml", MESH % "false")
+    done = store.felixpy("plan", "-f", file)
+    assert done.returncode == 1
+    assert "dangerous (last session): node n1" in done.stderr
+    assert store.plan("-f", file, "--force")[0] == 3
+    assert store.felixpy("apply", "--plan", "-f", file).returncode == 1
+    assert store.plan("-f", file, "--force")[0] == 3
+    assert store.felixpy("apply", "--plan", "--force", "-f", file).returncode == 0
+    assert store.plan("-f", file)[0] == 0
+
+
+def test_an_invalid_object_is_exit_1_and_the_others_are_planned(store: Store) -> None:
+    file = store.write("two.yaml", POOL % "true", "\nkind: Nonsense\napiVersion: v1\nmetadata: {name: x}\n")
+    code, made = store.plan("-f", file)
+    assert (code, [it["what"] for it in made["objects"]]) == (1, ["ippool/pods"])
+
+
+def test_nothing_to_plan_is_a_wrong_call(store: Store) -> None:
+    assert store.felixpy("plan").returncode == 2
+    assert store.felixpy("plan", "--delete", "pods").returncode == 2
+
+
+def test_a_deletion_is_planned_too(store: Store) -> None:
+    code, made = store.plan("--delete", "node/n3")
+    assert code == 3
+    assert {(it["node"], it["effect"]) for it in made["sessions"]} >= {("n1", "ends"), ("n2", "ends")}
