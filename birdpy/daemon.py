@@ -4,14 +4,15 @@ import asyncio
 from functools import partial
 from pathlib import Path
 
-from birdpy import before
+from birdpy import before, recollection
 from birdpy.answers import answers, health, orders_taken
 from birdpy.availability import say_available, standing
 from birdpy.config import Settings
 from birdpy.exabgp.process import Place
 from birdpy.exabgp.supervisor import ExaBGP
 from birdpy.nearby import Nearby
-from birdpy.router import Parts, Router
+from birdpy.parts import Parts
+from birdpy.router import Router
 from birdpy.watching import Watch
 from felixpy.daemon.logs import Log, make_log
 from felixpy.daemon.metrics import serve_metrics
@@ -33,7 +34,7 @@ from felixpy.model.routes import Route, RouteKey
 from felixpy.model.status import HealthStatus
 from felixpy.show.target import this_node
 
-KNOWN = "known-to-birdpy"  # folders of what is known of a cluster
+KNOWN = "known-to-birdpy"  # folders of what is known of the datastore
 
 
 def serve_router(settings: Settings) -> None:
@@ -68,7 +69,8 @@ async def routed(settings: Settings, node: str, folder: Path, log: Log) -> None:
     watched = WatchedNeighbours(settings.protocol)
     sysctls = KernelSysctls(Path(settings.sysctl_dir or sysctl_dir()))
     nearby = Nearby(watched, sysctls, folder / before.FILE_NAME, watching=settings.watch_neighbours)
-    router = Router(settings, Parts(node, datastore, routes, watch, nearby, exabgp, saved_at, log))
+    earlier = recollection.Recollection(folder / recollection.FILE_NAME, node, routes)
+    router = Router(settings, Parts(node, datastore, routes, watch, nearby, exabgp, earlier, saved_at, log))
     server = await serve(status_socket("birdpy", folder), answers(router))
     control = await serve(control_socket("birdpy", folder), orders_taken(router))
     open_servers = [server, control]

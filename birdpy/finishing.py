@@ -9,9 +9,10 @@ def may_end(state: State, address: Address, *, late: bool) -> bool:
     """Whether `address` may be told End-of-RIB.
 
     A reflector says what its clients told it, so it waits for their End-of-RIB first; not for those that have
-    just restarted themselves and wait for ours (RFC 4724 §4.1), and not when it is `late`.
+    just restarted themselves and wait for ours (RFC 4724 §4.1), and not when it is `late`. Nor is anybody told while
+    the datastore is away: what we do not remember the peer still may.
     """
-    if state.orders is None or not state.telling.complete(address):
+    if state.orders is None or not state.telling.complete(address) or (state.orders.recalled and not late):
         return False
     if not state.forwarding.settler.settled(state.orders.blackholes):
         return False

@@ -54,6 +54,7 @@ class Orders:
     pods: frozenset[Address]  # of this node
     holders: dict[Address, str]  # who holds the addresses of own blocks that are given out
     problems: tuple[InvalidResource, ...] = ()
+    recalled: bool = False  # an earlier time's word: the datastore is away
     import_key: object = None  # equal when import policy is, but for a session's own options; likewise the others
     export_key: object = None
     fib_key: object = None

@@ -8,21 +8,19 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from birdpy import departure, saved
 from birdpy.config import Settings, api_servers, preferences, speaker_settings
-from birdpy.exabgp.supervisor import ExaBGP
 from birdpy.finishing import may_end
 from birdpy.foresight import before
 from birdpy.forwarding import Forwarding
 from birdpy.inquiry import Inquiry
 from birdpy.leaving import Leaving, Outside
-from birdpy.nearby import Nearby
 from birdpy.notes import Notes
 from birdpy.orders import KINDS, orders
+from birdpy.parts import Parts
 from birdpy.peers import next_deadline
 from birdpy.policy.changes import speaker_change
 from birdpy.policy.session import Speaker
@@ -31,14 +29,10 @@ from birdpy.stage import AWAY, Stage
 from birdpy.state import State
 from birdpy.story import Story
 from birdpy.telling import Telling
-from birdpy.watching import Watch
-from felixpy.daemon.logs import Log
 from felixpy.daemon.remarks import Remarks
 from felixpy.datastore.follow import follow
-from felixpy.datastore.source import Datastore
 from felixpy.kernel.counters import forwarded, read_counters
-from felixpy.kernel.routes import KernelRoutes
-from felixpy.model.addresses import Address, contains
+from felixpy.model.addresses import Address, Prefix, contains
 from felixpy.model.errors import Unreachable
 from felixpy.model.routes import LOCAL_TABLE, Route, RouteKey
 from felixpy.model.snapshot import Snapshot
@@ -47,20 +41,6 @@ BURST = 500  # events taken in before the loop turns
 SAVE_EVERY_S = 1.0
 TRY_AGAIN_S = 1.0  # while kernel, ExaBGP or the run folder do not do what they should
 END_MARGIN_S = 10.0  # the End-of-RIB is never later than this before the restart time ends
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What the router is given: everything that touches the world is made outside."""
-
-    node: str
-    datastore: Datastore
-    routes: KernelRoutes
-    watch: Watch
-    nearby: Nearby
-    exabgp: ExaBGP
-    saved_at: Path
-    log: Log
 
 
 class Router:
@@ -94,6 +74,7 @@ class Router:
         self._drain_at = parts.saved_at.with_name(departure.FILE_NAME)
         self._speaker_settings = speaker_settings(settings)
         self._spoke: Speaker | None = None  # the last that ExaBGP was configured to be
+        self._pools: frozenset[Prefix] = frozenset()
         self._begun = asyncio.Event()
         self._released = False
         self._deadline = math.inf
@@ -113,6 +94,7 @@ class Router:
                 ("leave when asked to", self.leaving.keep),
                 ("save who gave what", self._save),
                 ("ask why sessions are down", self.inquiry.keep),
+                ("note that we are here", self._be_remembered),
             ):
                 tasks.create_task(work(), name=name)
 
@@ -124,8 +106,7 @@ class Router:
         """Whether a route with our protocol and metric is ours: in a pool, or written down by an earlier life."""
         if key.prefix in self.ledger or key in self.state.forwarding.settler.desired or key.table == LOCAL_TABLE:
             return True
-        known = self.state.orders
-        return known is not None and any(contains(pool, key.prefix) for pool in known.pools)
+        return any(contains(pool, key.prefix) for pool in self._pools)
 
     async def _follow(self) -> None:
         def lost(error: Unreachable) -> None:  # what is known stays in force
@@ -140,6 +121,8 @@ class Router:
         """The datastore holds this now."""
         self.snapshot = snapshot
         made = orders(snapshot, self.parts.node, self.settings.metric, self._speaker_settings)
+        self._pools = made.pools
+        made = await self.parts.recollection.trusted(made, snapshot)
         self.story.problems(made.problems, snapshot.problems)
         self.remarks.unknown(snapshot)
         self.remarks.cross(snapshot)
@@ -286,6 +269,10 @@ class Router:
             if self._released and self.state.stage not in AWAY:  # cleanup needs to know them
                 await self._patiently("saved state", notes.write)
             await asyncio.sleep(SAVE_EVERY_S)
+
+    async def _be_remembered(self) -> None:
+        await self._begun.wait()
+        await self.parts.recollection.keep(lambda: None if self.state.stage in AWAY else self.snapshot)
 
     async def _patiently(self, what: str, work: Callable[[], Awaitable[None]]) -> bool:
         """Do `work`; when the other side is not there, say so once. Whether it was done."""

@@ -119,6 +119,8 @@ class State:
             wanted=any(session.add_path_send for session in orders.speaker.sessions)
         )
         self.sessions_due.mark()
+        if before is not None and before.recalled:
+            self.peers_due.mark()  # End-of-RIB may have waited for it
         self.apply(heard)
         return heard
 

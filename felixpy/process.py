@@ -30,7 +30,7 @@ from felixpy.model.errors import Trouble, Unreachable, Usage
 from felixpy.pools import asked_pools, first_pools
 from felixpy.surroundings import KernelSide, has_ipv6
 
-KNOWN = "known-to-felixpy"  # folders of what is known of a cluster
+KNOWN = "known-to-felixpy"  # folders of what is known of the datastore
 RETRY_S = 5.0  # while the datastore does not answer
 
 

@@ -20,6 +20,8 @@ from felixpy.datastore.file_lease import FileLease
 from felixpy.datastore.folder import Folder
 from felixpy.datastore.inotify import Inotify
 from felixpy.datastore.metadata import check_name
+from felixpy.datastore.remembered import Remembered
+from felixpy.datastore.shelf import Shelf
 from felixpy.datastore.swap import Swap, digest
 from felixpy.datastore.watching import watch
 from felixpy.model.errors import Conflict, InvalidResource
@@ -35,14 +37,18 @@ BATCH = 64  # objects read before other tasks of the loop get their turn
 
 
 class FilesDatastore:
-    """A `Datastore` (see source.py) in a folder. `sync=False` leaves the writing to the kernel, for benchmarks."""
+    """A `Datastore` (see source.py) in a folder. `sync=False` leaves the writing to the kernel, for benchmarks.
 
-    def __init__(self, root: Path, *, sync: bool = True) -> None:
+    With `shelf` what was watched is written down there, and is what a watch shows while the folder is away.
+    """
+
+    def __init__(self, root: Path, *, sync: bool = True, shelf: Shelf | None = None) -> None:
         self._folder = Folder(root)
         self._swap = Swap(self._folder, sync)
         self._fast = FastDecoder()
         self._decoded: dict[str, tuple[str, Any_ | InvalidResource]] = {}
         self._inotify: Inotify | None = None
+        self._remembered = Remembered(shelf) if shelf else None
 
     @property
     def target(self) -> str:
@@ -126,7 +132,8 @@ class FilesDatastore:
 
     def watch(self, kinds: Collection[type[Spec]]) -> AsyncIterator[Event]:
         """As `Datastore.watch`."""
-        return watch(self, self._folder, self._events, kinds)
+        events = watch(self, self._folder, self._events, kinds)
+        return events if self._remembered is None else self._remembered.watch(events, kinds)
 
     def lease(self, name: str, me: str) -> FileLease:
         """As `Datastore.lease`."""
@@ -137,7 +144,9 @@ class FilesDatastore:
         return self
 
     async def close(self) -> None:
-        """Let go of the inotify descriptor."""
+        """Let go of the inotify descriptor; what is still to be written down is written."""
+        if self._remembered is not None:
+            self._remembered.close()
         if self._inotify is not None:
             self._inotify.close()
             self._inotify = None

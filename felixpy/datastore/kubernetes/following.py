@@ -13,7 +13,7 @@ from typing import Any
 from felixpy.datastore.kubernetes.copies import Copy
 from felixpy.datastore.kubernetes.discovery import Way
 from felixpy.datastore.kubernetes.reflector import Follower, Reflector
-from felixpy.datastore.kubernetes.shelf import Shelf
+from felixpy.datastore.shelf import Shelf
 from felixpy.model.resources import (
     BGPConfiguration,
     BGPPeer,
@@ -146,7 +146,8 @@ class Following:
 
     def _reflector(self, key: Key) -> Reflector:
         if key not in self._running:
-            reflector = Reflector(self._way, *key, self._shelf.load(*key) if self._shelf else None)
+            written = self._shelf.load(*key) if self._shelf else None
+            reflector = Reflector(self._way, *key, None if written is None else Copy(written, listed=True))
             reflector.changed = self._changed
             task = asyncio.create_task(reflector.run(), name=f"follow {key[0].__name__} {key[1]}".strip())
             task.add_done_callback(partial(_ended, reflector))
@@ -155,7 +156,7 @@ class Following:
 
     def _changed(self, reflector: Reflector) -> None:
         if self._shelf is not None:
-            self._shelf.note(reflector.kind, reflector.name, lambda: reflector.copy)
+            self._shelf.note(reflector.kind, reflector.name, lambda: reflector.copy.objects)
 
 
 def _ended(reflector: Reflector, task: asyncio.Task[None]) -> None:

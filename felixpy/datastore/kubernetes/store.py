@@ -15,9 +15,9 @@ from felixpy.datastore.kubernetes.following import Following
 from felixpy.datastore.kubernetes.lease import KubernetesLease
 from felixpy.datastore.kubernetes.places import Scope
 from felixpy.datastore.kubernetes.pods import pod_named, pod_of
-from felixpy.datastore.kubernetes.shelf import Shelf
 from felixpy.datastore.kubernetes.single import Singles
 from felixpy.datastore.metadata import check_name
+from felixpy.datastore.shelf import Shelf
 from felixpy.model.errors import Conflict, InvalidResource, Trouble
 from felixpy.model.resources import (
     KINDS,
