@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+from birdpy.exabgp.bursts import patch_bursts
 from birdpy.exabgp.connections import patch_connections
 from birdpy.exabgp.dialling import patch_dialling
+from birdpy.exabgp.updates import patch_updates
 
 VERSION = "5.0.15"
 FILE_NAME = "exabgp.conf"
@@ -97,6 +99,8 @@ def run(order: Order) -> int:
     patch_connections()
     patch_messages()
     patch_dialling()
+    patch_bursts()
+    patch_updates()
     configuration = Configuration([""], text=True)
     patch_configuration(configuration, lambda: read_file(order.folder))
     return int(Reactor(configuration).run())

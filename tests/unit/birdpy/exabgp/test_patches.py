@@ -65,6 +65,17 @@ def test_what_costs_memory_is_not_imported() -> None:
         "exabgp.reactor.listener:set_accepted_ttl",
         "exabgp.reactor.network.tcp:set_minimum_ttl",
         "exabgp.bgp.neighbor:Neighbor.reset_rib",
+        "exabgp.bgp.message.update.nlri.nlri:NLRI.unpack_nlri",
+        "exabgp.bgp.message.update.attribute.attributes:Attributes._parse_one",
+        "exabgp.bgp.message.update.attribute.attributes:Attributes._generate_json",
+        "exabgp.logger:log.debug",
+        "exabgp.reactor.api.processes:Processes.write",
+        "exabgp.reactor.api.response.json:JSON.update",
+        "exabgp.reactor.network.connection:Connection._reader",
+        "exabgp.reactor.peer:Peer.run",
+        "exabgp.reactor.peer:Stats.changed_statistics",
+        "exabgp.reactor.protocol:Protocol.read_message",
+        "exabgp.reactor.protocol:_UPDATE",
     ],
 )
 def test_what_is_patched_is_there(name: str) -> None:
