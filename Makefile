@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 TOPOLOGY ?= containerlab/quickstart.clab.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help venv crds tools test-tools cluster-binaries lab clean-lab cluster clean-cluster check test cni bench lock fmt
+.PHONY: help venv crds tools test-tools cluster-binaries lab clean-lab cluster clean-cluster check test audit cni bench lock fmt
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | column -t -s:
@@ -68,6 +68,22 @@ lock:  ## write both lock files anew from pyproject.toml
 	  --no-header --no-annotate pyproject.toml -o requirements.lock
 	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --extra build --generate-hashes \
 	  --no-header --no-annotate -c requirements.lock pyproject.toml -o manifests/image/requirements.lock
+
+# The auditors have an environment of their own: what they judge must not depend on them. B104 and B108 are ruff's S104
+# and S108, which the code excuses line by line.
+AUDIT := build/audit
+LOCKS := requirements.lock manifests/image/requirements.lock
+
+audit: $(AUDIT)/installed  ## bandit over the code, pip-audit over the locked packages (asks pypi.org for advisories)
+	$(AUDIT)/bin/bandit -q -r felixpy birdpy --severity-level medium --skip B104,B108
+	@for lock in $(LOCKS); do echo "pip-audit $$lock"; \
+	  $(AUDIT)/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off -r $$lock || { \
+	  echo "$$lock: not clean, or not audited: above are the advisories, or why the service gave none" >&2; exit 1; }; done
+
+$(AUDIT)/installed: Makefile
+	@$(PYTHON) -m venv $(AUDIT)
+	@$(AUDIT)/bin/pip install --quiet --disable-pip-version-check bandit==1.9.4 pip-audit==2.10.1
+	@touch $@
 
 fmt: venv  ## format the code
 	$(BIN)/ruff check --fix .
