@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 TOPOLOGY ?= containerlab/quickstart.clab.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help venv crds tools test-tools cluster-binaries lab clean-lab cluster clean-cluster check test audit cni bench lock fmt
+.PHONY: help venv crds metrics tools test-tools cluster-binaries lab clean-lab cluster clean-cluster check test audit cni bench lock fmt
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | column -t -s:
@@ -62,6 +62,9 @@ clean-cluster: venv  ## remove that cluster, and what tests that were killed hav
 
 crds: venv  ## write the CustomResourceDefinitions anew from the code
 	$(BIN)/python -m felixpy.datastore.kubernetes.schema > manifests/crds/crds.yaml
+
+metrics: venv  ## write felixpy/METRICS.md anew from the code
+	$(BIN)/python -m tests.metrics_table > felixpy/METRICS.md.new && mv felixpy/METRICS.md.new felixpy/METRICS.md
 
 lock:  ## write both lock files anew from pyproject.toml
 	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --extra dev --generate-hashes \

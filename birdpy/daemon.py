@@ -10,12 +10,13 @@ from birdpy.availability import say_available, standing
 from birdpy.config import Settings
 from birdpy.exabgp.process import Place
 from birdpy.exabgp.supervisor import ExaBGP
+from birdpy.metered import measured
 from birdpy.nearby import Nearby
 from birdpy.parts import Parts
 from birdpy.router import Router
 from birdpy.watching import Watch
 from felixpy.daemon.logs import Log, make_log
-from felixpy.daemon.metrics import serve_metrics
+from felixpy.daemon.metrics import Asked, serve_metrics
 from felixpy.daemon.paths import control_socket, run_dir, state_dir, status_socket, sysctl_dir
 from felixpy.daemon.pidfile import claim
 from felixpy.daemon.signals import run_until_signal
@@ -76,8 +77,8 @@ async def routed(settings: Settings, node: str, folder: Path, log: Log) -> None:
     open_servers = [server, control]
     try:
         if settings.metrics_port:
-            ask = partial(_health, router)
-            open_servers.append(await serve_metrics(settings.metrics_port, ask, settings.metrics_address))
+            asked = Asked(partial(_health, router), partial(measured, router))
+            open_servers.append(await serve_metrics(settings.metrics_port, asked, settings.metrics_address))
         if not settings.take_over:
             await refuse_beside_calico(datastore, node)
         async with asyncio.TaskGroup() as tasks:

@@ -5,8 +5,10 @@ They stay wanted, as they are, until the RIB wants their key differently or ever
 its End-of-RIB came, its time is over, or it is no peer any more. No peer waits for another one.
 """
 
+import time
 from collections.abc import Mapping
 
+from birdpy.latency import Latency
 from birdpy.saved import Given
 from felixpy.model.addresses import Address, Prefix
 from felixpy.model.routes import Device, Route, RouteKey, RouteKind
@@ -28,6 +30,7 @@ class Forwarding:
         self._over: dict[Device, set[RouteKey]] = {}  # may name keys that have left the device
         self._keys: dict[Prefix, RouteKey] = {}  # what the RIB wants now
         self.standing: Routes = {}  # beside it
+        self.latency = Latency()
 
     def adopt(self, rows: Routes) -> None:
         """Want what the kernel holds of ours at the start, until somebody has spoken."""
@@ -78,6 +81,10 @@ class Forwarding:
             self._put(route)
         self.standing = routes
 
+    def heard(self, taken_in: float) -> None:
+        """The RIB has worked out what follows from UPDATEs taken in then (on the loop's clock)."""
+        self.latency.decided(taken_in, time.monotonic(), wanted=self.settler.due_at() == 0.0)
+
     def over(self, device: Device) -> frozenset[RouteKey]:
         """The routes that are wanted, or were found, to leave by `device`."""
         desired = self.settler.desired
@@ -103,6 +110,7 @@ class Forwarding:
 
     async def settle(self, now: float, *, may_erase: bool) -> Outcome[RouteKey, Route]:
         """One pass; with every blackhole that was written read back before anybody relies on it."""
+        waiting = self.latency.pass_began()
         outcome = last = await self.settler.settle(now, may_erase=may_erase)
         if not self._holes.isdisjoint(outcome.plan.write):
             self.settler.resync()
@@ -111,4 +119,5 @@ class Forwarding:
         self._holes &= desired.keys()
         there = (k for k in self._holes if k not in last.plan.write and held.get(k) == desired[k])
         self.blackholes = frozenset(k for k in there if desired[k].kind is RouteKind.BLACKHOLE)
+        self.latency.pass_ended(waiting, time.monotonic())
         return outcome

@@ -147,6 +147,8 @@ class State:
         """Peers did this."""
         heard = self.learning.hear(events, now)
         self.apply(heard)
+        if heard.changed:
+            self.forwarding.heard(now)
         return heard
 
     def keep_time(self, now: float) -> list[Peer]:

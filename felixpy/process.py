@@ -4,17 +4,19 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from felixpy.addressing import keep_address
 from felixpy.agent import Agent
 from felixpy.answers import Answers
+from felixpy.cni.calls import Calls
 from felixpy.config import Settings
 from felixpy.daemon import paths
 from felixpy.daemon.logs import Log, make_log
-from felixpy.daemon.metrics import serve_metrics
+from felixpy.daemon.metrics import Asked, serve_metrics
 from felixpy.daemon.pidfile import claim, claim_namespace
 from felixpy.daemon.signals import run_until_signal
 from felixpy.daemon.status import serve
@@ -26,6 +28,7 @@ from felixpy.datastore.source import Datastore
 from felixpy.desired.state import Circumstances
 from felixpy.guarding import forget_connections, keep_guard
 from felixpy.local import LocalEndpoints
+from felixpy.metered import measured
 from felixpy.model.errors import Trouble, Unreachable, Usage
 from felixpy.pools import asked_pools, first_pools
 from felixpy.surroundings import KernelSide, has_ipv6
@@ -45,6 +48,7 @@ class Hosted:
     run_dir: Path
     state_dir: Path
     log: Log
+    calls: Calls = field(default_factory=Calls)
 
 
 Part = Callable[[Hosted], Coroutine[Any, Any, None]]  # runs until cancelled; when it ends with an error, all end
@@ -93,12 +97,13 @@ async def _work(settings: Settings, datastore: Datastore, parts: Sequence[Part],
         answers = Answers(agent, kernel.reader.read, time.time())
         server = await serve(paths.status_socket("felixpy", folders.run), answers.by_question())
         stack.callback(server.close)
+        hosted = Hosted(settings, datastore, agent.local, agent, folders.run, folders.state, log)
         if settings.metrics_port:
-            served = await serve_metrics(settings.metrics_port, answers.known_health, settings.metrics_address)
+            asked = Asked(answers.known_health, partial(measured, agent, hosted.calls))
+            served = await serve_metrics(settings.metrics_port, asked, settings.metrics_address)
             stack.callback(served.close)
         if not settings.take_over:
             await refuse_beside_calico(datastore, settings.node)
-        hosted = Hosted(settings, datastore, agent.local, agent, folders.run, folders.state, log)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(agent.run(), name="the agent")

@@ -126,6 +126,11 @@ class Process:
         except OSError:
             self.end()
 
+    @property
+    def queued(self) -> int:
+        """Bytes of lines that nobody has taken yet."""
+        return self._waiting
+
     async def batch(self) -> list[bytes]:
         """All lines that have come since the last call; waits for one. Empty when ExaBGP has ended."""
         if not self.lines and not self.ended:

@@ -64,6 +64,11 @@ class ExaBGP:
         """Of the running ExaBGP."""
         return self._process.pid if self._process is not None and not self._process.ended else None
 
+    @property
+    def queued(self) -> int:
+        """Bytes that the bridge has handed over and nobody has taken yet."""
+        return self._process.queued if self._process is not None else 0
+
     def warm(self) -> None:
         """Start the process without telling it anything yet; an orphan of an earlier birdpy is ended first."""
         if self.pid is not None:

@@ -5,6 +5,7 @@ Nothing that a plugin sends can stop the agent: what is not understood is answer
 
 import asyncio
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import msgspec
 from felixpy.cni import wire
 from felixpy.cni.attach import Lent, attach
 from felixpy.cni.call import Call, parse_call, version_of
+from felixpy.cni.calls import Calls
 from felixpy.cni.check import check
 from felixpy.cni.conversation import Conversation
 from felixpy.cni.detach import collect, detach, replay
@@ -51,7 +53,9 @@ class Folders:
 async def serve_cni(hosted: "Hosted") -> None:
     """The part of the agent's process that serves the CNI plugin, until cancelled."""
     folders = Folders(hosted.run_dir, hosted.state_dir)
-    await CniServer(hosted.settings.node, hosted.datastore, hosted.local, folders, hosted.log).run()
+    server = CniServer(hosted.settings.node, hosted.datastore, hosted.local, folders, hosted.log)
+    server.answered = hosted.calls
+    await server.run()
 
 
 class CniServer:
@@ -71,6 +75,7 @@ class CniServer:
         )
         self._socket = folders.run / "cni.sock"
         self._tombstones = Tombstones(folders.state / "cni" / "tombstones")
+        self.answered = Calls()
         self._calls: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -153,8 +158,10 @@ class CniServer:
         plugin = Conversation(connection)
         try:
             env, config = await plugin.request()
+            began = time.monotonic()
             with plugin.lent() as lent:
                 code, output = await self.answer(env, config, lent)
+            self.answered.ended(env.get("CNI_COMMAND", ""), time.monotonic() - began)
             await plugin.end(code, output)
         except (wire.Garbled, TimeoutError, OSError) as error:
             self.means.log.warning("CNI call not understood", reason=str(error) or "nothing came")
@@ -168,9 +175,11 @@ class CniServer:
             result = await self._do(call, lent)
         except CniError as error:
             fields = {"command": env.get("CNI_COMMAND", ""), "container": env.get("CNI_CONTAINERID", "")[:64]}
+            self.answered.failed(fields["command"], error.code)
             self.means.log.warning("CNI call refused", code=error.code, reason=str(error), **fields)
             return 1, msgspec.json.encode(document(version_of(config), error)) + b"\n"
         except (Trouble, OSError, TimeoutError) as error:
+            self.answered.failed(env.get("CNI_COMMAND", ""), INTERNAL)
             fault = CniError(INTERNAL, "the call failed", str(error) or type(error).__name__)
             self.means.log.warning("CNI call failed", reason=fault.details)
             return 1, msgspec.json.encode(document(version_of(config), fault)) + b"\n"

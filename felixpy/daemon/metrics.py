@@ -14,78 +14,114 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from felixpy.model.errors import Unreachable
+from felixpy.model.metrics import Histogram, Measured, Metric
 from felixpy.model.status import HealthStatus
 
 if TYPE_CHECKING:
-    from prometheus_client.core import Metric
+    from prometheus_client.core import Metric as Metric_
 
 PATIENCE_S = 5.0
 MAX_REQUEST = 8192  # bytes of a request line
-Ask = Callable[[], Awaitable[HealthStatus]]
+
+IN_SYNC = Metric("in_sync", "gauge", "1 when the datastore was listed in full once")
+READY = Metric("ready", "gauge", "1 when everything wanted is in place")
+LIVE = Metric("live", "gauge", "1 while the loop turns")
+REACHABLE = Metric("datastore_reachable", "gauge", "1 when the datastore answers")
+CONDITIONS = Metric("conditions", "gauge", "things that need attention")
+PROBLEMS = Metric("datastore_problems", "gauge", "objects that cannot be used")
+STARTED = Metric("start_time_seconds", "gauge", "when the daemon started, Unix time")
+LAST_PASS = Metric("last_pass_age_seconds", "gauge", "since the last pass ended")
+PASSES = Metric("passes", "counter", "passes over what is wanted")
+WANTED = Metric("keys_wanted", "gauge", "rows that should be there", ("table",))
+REFUSED = Metric("keys_refused", "gauge", "rows that the kernel refuses", ("table",))
+METRICS = (
+    IN_SYNC, READY, LIVE, REACHABLE, CONDITIONS, PROBLEMS, STARTED, LAST_PASS, PASSES, WANTED, REFUSED,
+)  # fmt: skip
 
 
-async def serve_metrics(port: int, ask: Ask, host: str = "127.0.0.1") -> asyncio.Server:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a daemon has for machines: its health, and what else it measures (nothing unless it says so)."""
+
+    health: Callable[[], Awaitable[HealthStatus]]
+    measured: Callable[[], Measured] = dict
+
+
+async def serve_metrics(port: int, asked: Asked, host: str = "127.0.0.1") -> asyncio.Server:
     """Answer on `host`:`port` until the server is closed. Unreachable when the port is taken."""
     try:
-        return await asyncio.start_server(partial(_converse, ask), host, port, limit=MAX_REQUEST)
+        return await asyncio.start_server(partial(_converse, asked), host, port, limit=MAX_REQUEST)
     except OSError as error:
         raise Unreachable(f"{host}:{port}: metrics cannot be served: {error.strerror or error}") from error
 
 
-def exposition(health: HealthStatus, now: float) -> str:
-    """The record in Prometheus' text format (version 0.0.4).
+def exposition(health: HealthStatus, now: float, more: Measured | None = None) -> str:
+    """The record, and what else was measured, in Prometheus' text format (version 0.0.4).
 
     The library is imported here: a daemon that nobody scrapes does not pay for it.
     """
     from prometheus_client import CollectorRegistry, generate_latest
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collected(health, now))
+    registry.register(_Collected(health.daemon, {**of_health(health, now), **(more or {})}))
     return generate_latest(registry).decode()
+
+
+def of_health(health: HealthStatus, now: float) -> Measured:
+    """What every daemon's record says, as samples."""
+    refused = Counter(row.table for row in health.refused)
+    single: dict[Metric, float | None] = {
+        IN_SYNC: health.in_sync,
+        READY: health.ready,
+        LIVE: health.live,
+        REACHABLE: health.datastore_reachable,
+        CONDITIONS: len(health.conditions),
+        PROBLEMS: len(health.problems),
+        STARTED: health.started,
+        LAST_PASS: None if health.last_pass is None else max(0.0, now - health.last_pass),
+        PASSES: health.passes,
+    }
+    return {
+        **{metric: {(): float(value)} for metric, value in single.items() if value is not None},
+        WANTED: {(name,): float(count) for name, count in health.keys.items()},
+        REFUSED: {(name,): float(refused[name]) for name in health.keys},
+    }
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # the registry keeps collectors by identity
 class _Collected:
-    """One record as prometheus_client's collector."""
+    """What was measured as prometheus_client's collector."""
 
-    health: HealthStatus
-    now: float
+    daemon: str
+    measured: Measured
 
-    def collect(self) -> Iterator["Metric"]:
-        """Every metric of the record."""
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+    def collect(self) -> Iterator["Metric_"]:
+        """Every family with its samples."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
-        health, name = self.health, self.health.daemon
-        gauges: dict[str, tuple[float, str]] = {
-            "in_sync": (health.in_sync, "1 when the datastore was listed in full once"),
-            "ready": (health.ready, "1 when everything wanted is in place"),
-            "live": (health.live, "1 while the loop turns"),
-            "datastore_reachable": (health.datastore_reachable, "1 when the datastore answers"),
-            "conditions": (len(health.conditions), "things that need attention"),
-            "datastore_problems": (len(health.problems), "objects that cannot be used"),
-            "start_time_seconds": (health.started, "when the daemon started, Unix time"),
-        }
-        if health.last_pass is not None:
-            gauges["last_pass_age_seconds"] = (max(0.0, self.now - health.last_pass), "since the last pass ended")
-        for gauge, (value, what) in gauges.items():
-            yield GaugeMetricFamily(f"{name}_{gauge}", what, value=float(value))
-        yield CounterMetricFamily(f"{name}_passes", "passes over what is wanted", value=health.passes)
-        refused = Counter(row.table for row in health.refused)
-        for gauge, what, by_table in (
-            ("keys_wanted", "rows that should be there", health.keys),
-            ("keys_refused", "rows that the kernel refuses", {table: refused[table] for table in health.keys}),
-        ):
-            family = GaugeMetricFamily(f"{name}_{gauge}", what, labels=["table"])
-            for table, count in by_table.items():
-                family.add_metric([table], count)
+        for metric, samples in self.measured.items():
+            name = f"{self.daemon}_{metric.name}"
+            if metric.kind == "histogram":
+                histogram = HistogramMetricFamily(name, metric.what, labels=metric.labels)
+                for labels, value in samples.items():
+                    if isinstance(value, Histogram):
+                        histogram.add_metric(labels, buckets=value.buckets(), sum_value=value.total)
+                yield histogram
+                continue
+            family = (CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily)(
+                name, metric.what, labels=metric.labels
+            )
+            for labels, value in samples.items():
+                if isinstance(value, float):
+                    family.add_metric(labels, value)
             yield family
 
 
-async def _converse(ask: Ask, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _converse(asked: Asked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with suppress(TimeoutError, ConnectionError, ValueError):  # ValueError: the line is longer than MAX_REQUEST
         async with asyncio.timeout(PATIENCE_S):
             words = (await reader.readline()).decode("ascii", errors="replace").split()
-            status, text = await _answer(ask, words[1] if len(words) == 3 and words[0] == "GET" else "")
+            status, text = await _answer(asked, words[1] if len(words) == 3 and words[0] == "GET" else "")
             head = (
                 f"HTTP/1.0 {status}\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {len(text)}\r\n\r\n"
             )
@@ -94,11 +130,11 @@ async def _converse(ask: Ask, reader: asyncio.StreamReader, writer: asyncio.Stre
     writer.close()
 
 
-async def _answer(ask: Ask, path: str) -> tuple[str, str]:
+async def _answer(asked: Asked, path: str) -> tuple[str, str]:
     if path not in ("/metrics", "/live", "/ready"):
         return "404 Not Found", "known: /metrics /live /ready\n"
-    health = await ask()
+    health = await asked.health()
     if path == "/metrics":
-        return "200 OK", exposition(health, time.time())
+        return "200 OK", exposition(health, time.time(), asked.measured())
     fine = health.live if path == "/live" else health.ready
     return ("200 OK", "ok\n") if fine else ("503 Service Unavailable", f"{path[1:]}: no\n")

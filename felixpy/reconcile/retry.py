@@ -39,6 +39,7 @@ class Retries(Generic[K]):
 
     standing: dict[K, Standing] = field(default_factory=dict)
     losses: dict[K, list[float]] = field(default_factory=dict)
+    lost_ever: int = 0  # how often someone else took a key
 
     def refused(self, key: K, refused: Refused, now: float) -> None:
         """`key` was refused just now."""
@@ -60,6 +61,7 @@ class Retries(Generic[K]):
 
     def lost(self, key: K, now: float) -> None:
         """Someone else removed or changed `key`."""
+        self.lost_ever += 1
         before = self.standing.get(key)
         recent = [at for at in self.losses.get(key, ()) if at > now - WINDOW_S] + [now]
         self.losses[key] = recent

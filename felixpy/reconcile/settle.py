@@ -53,6 +53,11 @@ class Settler(Generic[K, V]):
         return MappingProxyType(self._held)
 
     @property
+    def repairs(self) -> int:
+        """How often someone else changed or removed a row of ours, since the start."""
+        return self._retries.lost_ever
+
+    @property
     def may_erase(self) -> bool:
         """What the last settling was allowed."""
         return self._might_erase
