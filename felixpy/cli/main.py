@@ -16,6 +16,7 @@ VERBS = {
     "get": Verb("felixpy.cli.resources:get", "list resources, or print one"),
     "apply": Verb("felixpy.cli.resources:apply", "store resources from a file, a folder or stdin"),
     "plan": Verb("felixpy.cli.plan:plan", "what would apply do to sessions, routes and pods?"),
+    "rollback": Verb("felixpy.cli.rollback:rollback", "back to what was applied before"),
     "delete": Verb("felixpy.cli.resources:delete", "remove a resource"),
     "ipam": Verb("felixpy.cli.ipam:ipam", "addresses: show, why, check, release, reserve, split"),
     "pod": Verb("felixpy.cli.pod:pod", "pods made by hand: add, delete, list"),

@@ -125,6 +125,10 @@ def apply(
             from felixpy.cli.foresight import shown_first
 
             await shown_first(target, manifests, force=force)
+        if not dry_run:
+            from felixpy.cli.rollback import recorded
+
+            await recorded(target, manifests)
         async for done in apply_all(target, manifests, dry_run=dry_run):
             if done.error is not None:
                 failed += 1

@@ -16,7 +16,7 @@ from felixpy.datastore.open import open_datastore
 from felixpy.insight.view import NetworkView, NodeView
 from felixpy.model.errors import Trouble, Unreachable
 from felixpy.model.facts import NodeFacts
-from felixpy.model.resources import KINDS, Secret
+from felixpy.model.resources import KINDS, ConfigMap, Secret
 from felixpy.model.snapshot import Snapshot
 from felixpy.model.status import EndpointsStatus, HealthStatus, PeersStatus, Record
 from felixpy.model.system import SystemFacts
@@ -43,7 +43,7 @@ def network(
 
 
 def resources(targets: Collection[Target], datastore: str | None) -> Snapshot:
-    """Everything in the datastore but Secrets; a lab's own when `datastore` names none."""
+    """Everything in the datastore but Secrets and ConfigMaps; a lab's own when `datastore` names none."""
     store = next((f"files:{target.store}" for target in targets if target.store), None)
     return asyncio.run(_resources(datastore or store))
 
@@ -156,7 +156,7 @@ async def _resources(where: str | None) -> Snapshot:
     try:
         snapshot = Snapshot()
         for kind in KINDS:
-            if kind is not Secret:
+            if kind not in (Secret, ConfigMap):
                 snapshot = snapshot.after(await store.list(kind))
         return snapshot
     finally:

@@ -15,6 +15,7 @@ from felixpy.datastore.shapes import nearest, tidy
 from felixpy.model.errors import InvalidResource
 from felixpy.model.resources import (
     KINDS,
+    ConfigMap,
     EndpointSlice,
     FelixConfiguration,
     Kind,
@@ -35,7 +36,14 @@ S = TypeVar("S", bound=Spec)
 CRD = "crd.projectcalico.org/v1"
 ENVELOPE = ("apiVersion", "kind", "metadata")
 OTHER_NAMES = {"IPAMConfiguration": "IPAMConfig"}  # the v3 API and the CRD name this kind differently, on purpose
-FOREIGN = (Secret, Service, EndpointSlice, Namespace, Pod)  # Kubernetes' own: we judge no field that we do not read
+FOREIGN = (
+    ConfigMap,
+    Secret,
+    Service,
+    EndpointSlice,
+    Namespace,
+    Pod,
+)  # Kubernetes' own: we judge no field that we do not read
 OF_STATUS: Mapping[type[Spec], tuple[str, ...]] = {  # fields that their structs hold beside those of `spec`
     Service: ("loadBalancer",),
     Namespace: ("phase",),
@@ -93,7 +101,7 @@ def decode_as(kind: Kind, document: Mapping[str, Any], where: str, strict: bool 
 
 def spec_of(kind: Kind, document: Mapping[str, Any], where: str) -> tuple[Mapping[str, Any], str]:
     """The fields of the spec, and the path at which they lie: `spec.`, or the top for Secret and EndpointSlice."""
-    if kind.spec in (Secret, EndpointSlice):
+    if kind.spec in (ConfigMap, Secret, EndpointSlice):
         return {key: value for key, value in document.items() if key not in ENVELOPE}, ""
     spec = document.get("spec")
     if spec is None:

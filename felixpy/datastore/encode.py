@@ -9,7 +9,7 @@ from felixpy.datastore.decode import CRD, FOREIGN, OF_STATUS
 from felixpy.datastore.documents import dump_yaml
 from felixpy.datastore.metadata import encode_metadata
 from felixpy.datastore.shapes import shapes
-from felixpy.model.resources import EndpointSlice, Kind, Resource, Secret, kind_of
+from felixpy.model.resources import ConfigMap, EndpointSlice, Kind, Resource, Secret, kind_of
 from felixpy.model.resources.scalars import encode_scalar
 
 OWNED = ("name", "namespace", "labels", "annotations", "uid", "resourceVersion", "creationTimestamp")
@@ -24,7 +24,7 @@ def encode(resource: Resource[Any]) -> dict[str, Any]:
 
 def place(kind: Kind, spec: dict[str, Any]) -> dict[str, Any]:
     """Where an object of `kind` holds the fields of `spec`."""
-    if kind.spec in (Secret, EndpointSlice):
+    if kind.spec in (ConfigMap, Secret, EndpointSlice):
         return spec
     spec = dict(spec)
     status = {key: spec.pop(key) for key in OF_STATUS.get(kind.spec, ()) if key in spec}

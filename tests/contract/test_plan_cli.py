@@ -1,4 +1,4 @@
-"""`felixpy plan` and `apply --plan`, as a user types them, on a files store."""
+"""`felixpy plan`, `apply --plan` and `rollback`, as a user types them, on a files store."""
 
 import json
 import subprocess
@@ -103,3 +103,45 @@ def test_a_deletion_is_planned_too(store: Store) -> None:
     code, made = store.plan("--delete", "node/n3")
     assert code == 3
     assert {(it["node"], it["effect"]) for it in made["sessions"]} >= {("n1", "ends"), ("n2", "ends")}
+
+
+def test_rollback_brings_back_what_was_and_removes_what_was_not(store: Store) -> None:
+    before = store.felixpy("get", "ippools", "-o", "json").stdout
+    file = store.write("two.yaml", POOL % "true", NODES % (4, 4))
+    assert store.felixpy("apply", "-f", file).returncode == 0
+    listed = json.loads(store.felixpy("rollback", "--list", "-o", "json").stdout)["generations"]
+    assert [it["number"] for it in listed] == [2, 1]
+    assert [it["kind"] for it in listed[0]["changes"]] == ["IPPool", "Node"]
+    dry = store.felixpy("rollback", "--dry-run")
+    assert (dry.returncode, "ippool/pods" in dry.stdout) == (0, True)
+    assert store.plan("-f", file)[0] == 0  # it was a dry run
+    done = store.felixpy("rollback")
+    assert done.returncode == 0, done.stderr
+    assert "node/n4 deleted" in done.stdout
+    after = store.felixpy("get", "ippools", "-o", "json").stdout
+    assert [it["spec"] for it in json.loads(after)["items"]] == [it["spec"] for it in json.loads(before)["items"]]
+    again = store.felixpy("rollback")  # of the rollback
+    assert (again.returncode, store.plan("-f", file)[0]) == (0, 0)
+
+
+def test_rollback_leaves_what_somebody_else_has_changed_since(store: Store) -> None:
+    assert store.felixpy("apply", "-f", store.write("pool.yaml", POOL % "true")).returncode == 0
+    kept = store.folder / "store" / "ippools" / "pods.yaml"
+    kept.write_text(kept.read_text().replace("natOutgoing: true", "natOutgoing: true\n  disabled: true"))
+    done = store.felixpy("rollback")
+    assert done.returncode == 1
+    assert "ippool/pods was changed since by somebody else" in done.stderr
+    assert "disabled: true" in kept.read_text()
+
+
+def test_rollback_refuses_what_is_dangerous(store: Store) -> None:
+    assert store.felixpy("apply", "-f", store.write("mesh.yaml", MESH % "false")).returncode == 0
+    assert store.felixpy("apply", "-f", store.write("mesh.yaml", MESH % "true")).returncode == 0
+    done = store.felixpy("rollback")
+    assert (done.returncode, "dangerous (last session)" in done.stderr) == (1, True)
+    assert store.felixpy("rollback", "--force").returncode == 0
+
+
+def test_an_unknown_generation_is_named_with_those_that_are_kept(store: Store) -> None:
+    done = store.felixpy("rollback", "9")
+    assert (done.returncode, "kept are 1" in done.stderr) == (1, True)

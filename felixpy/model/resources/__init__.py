@@ -14,7 +14,7 @@ from felixpy.model.resources.bgp import (
     SecretKeyRef,
     ServiceCidr,
 )
-from felixpy.model.resources.core import EndpointSlice, Namespace, Pod, Secret, Service
+from felixpy.model.resources.core import ConfigMap, EndpointSlice, Namespace, Pod, Secret, Service
 from felixpy.model.resources.felix import FelixConfiguration
 from felixpy.model.resources.ipam import (
     AllocationAttribute,
@@ -30,8 +30,8 @@ from felixpy.model.resources.node import CalicoNodeStatus, Node, NodeBGP, Worklo
 
 __all__ = [
     "KINDS", "AllocationAttribute", "BGPConfiguration", "BGPFilter", "BGPFilterRule", "BGPPeer", "BlockAffinity",
-    "CalicoNodeStatus", "Community", "Duration", "EndpointSlice", "FelixConfiguration", "IPAMBlock", "IPAMConfig",
-    "IPAMHandle", "IPPool", "IPReservation", "Kind", "Metadata", "Namespace", "Node", "NodeBGP", "Pod",
-    "PrefixAdvertisement", "Resource", "Secret", "SecretKeyRef", "Service", "ServiceCidr", "Spec", "WorkloadEndpoint",
-    "kind_named", "kind_of",
+    "CalicoNodeStatus", "Community", "ConfigMap", "Duration", "EndpointSlice", "FelixConfiguration", "IPAMBlock",
+    "IPAMConfig", "IPAMHandle", "IPPool", "IPReservation", "Kind", "Metadata", "Namespace", "Node", "NodeBGP", "Pod",
+    "PrefixAdvertisement", "Resource", "Secret", "SecretKeyRef", "Service", "ServiceCidr", "Spec",
+    "WorkloadEndpoint", "kind_named", "kind_of",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The few core/v1 and discovery.k8s.io/v1 objects that we need: Secret, Service, EndpointSlice, Namespace, Pod. Pure.
+"""The few core/v1 and discovery.k8s.io/v1 objects that we need. Pure.
 
 All of them are others' objects: read, never written by a daemon.
 """
@@ -16,6 +16,12 @@ class Secret(Wire, frozen=True):
 
     def __repr__(self) -> str:
         return f"Secret(keys={sorted(self.data)})"
+
+
+class ConfigMap(Wire, frozen=True):
+    """Texts by name; what was applied is remembered in ten of them (`felixpy rollback`)."""
+
+    data: dict[str, str] = field(default_factory=dict)
 
 
 class Ingress(Wire, frozen=True):

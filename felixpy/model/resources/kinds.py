@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from felixpy.model.errors import Usage
 from felixpy.model.resources.bgp import BGPConfiguration, BGPFilter, BGPPeer
-from felixpy.model.resources.core import EndpointSlice, Namespace, Pod, Secret, Service
+from felixpy.model.resources.core import ConfigMap, EndpointSlice, Namespace, Pod, Secret, Service
 from felixpy.model.resources.felix import FelixConfiguration
 from felixpy.model.resources.ipam import (
     BlockAffinity,
@@ -17,9 +17,9 @@ from felixpy.model.resources.ipam import (
 from felixpy.model.resources.node import CalicoNodeStatus, Node, WorkloadEndpoint
 
 Spec = (
-    BGPConfiguration | BGPFilter | BGPPeer | BlockAffinity | CalicoNodeStatus | EndpointSlice | FelixConfiguration
-    | IPAMBlock | IPAMConfig | IPAMHandle | IPPool | IPReservation | Namespace | Node | Pod | Secret | Service
-    | WorkloadEndpoint
+    BGPConfiguration | BGPFilter | BGPPeer | BlockAffinity | CalicoNodeStatus | ConfigMap | EndpointSlice
+    | FelixConfiguration | IPAMBlock | IPAMConfig | IPAMHandle | IPPool | IPReservation | Namespace | Node | Pod
+    | Secret | Service | WorkloadEndpoint
 )  # fmt: skip
 
 CALICO = "projectcalico.org/v3"
@@ -64,6 +64,7 @@ KINDS: dict[type[Spec], Kind] = {
         ),
         Kind(FelixConfiguration, "felixconfigurations", ("felixconfiguration", "felixconfig")),
         Kind(CalicoNodeStatus, "caliconodestatuses", ("caliconodestatus",)),
+        Kind(ConfigMap, "configmaps", ("configmap", "cm"), api="v1", namespaced=True),
         Kind(Secret, "secrets", ("secret",), api="v1", namespaced=True),
         Kind(Service, "services", ("service", "svc"), api="v1", namespaced=True),
         Kind(EndpointSlice, "endpointslices", ("endpointslice",), api="discovery.k8s.io/v1", namespaced=True),
