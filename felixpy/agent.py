@@ -108,6 +108,7 @@ class Agent:
         self._story = Story(around.log)
         self._remarks = Remarks(around.log)
         self._made_of: tuple[object, ...] = ()
+        self._asked: tuple[object, ...] = ()
         self._claims: dict[str, tuple[Resource[WorkloadEndpoint], tuple[str, ...], LocalEndpoint | Unserved]] = {}
         self.local.follow(self._changed.set)
 
@@ -260,8 +261,12 @@ class Agent:
         if (made_of := (endpoints, config, advertised, guarded)) == self._made_of:
             return
         self._made_of = made_of
+        claims = {claim.name: claim for claim in self._claimed(endpoints)}
+        if (asked := (claims, config, advertised, guarded)) == self._asked:
+            return  # the echo of what the CNI server has said, or a change of what nothing here is made of
+        self._asked = asked
         self.here = replace(self.here, config=config, advertised=advertised, guarded=guarded)
-        self.state = state_of(self._claimed(endpoints), self.here)
+        self.state = state_of(claims.values(), self.here)
         self._story.endpoints(self.state.endpoints)
         changed = {endpoint.device for endpoint in holdings.want(self.state)}
         for link in self._links.values():
@@ -277,6 +282,7 @@ class Agent:
                 known = before.get(name)
                 same = known is not None and known[0] is resource and known[1] == prefixes
                 claim = known[2] if known is not None and same else claimed(resource, prefixes)
+                claim = known[2] if known is not None and claim == known[2] else claim  # told apart by identity
                 self._claims[name] = (resource, prefixes, claim)
                 yield claim
 

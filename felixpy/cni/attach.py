@@ -114,7 +114,8 @@ async def _build(means: Means, call: Call, what: Attachment, lent: Lent, before:
     for setting, value in pod_settings(call, addresses):
         await lent.write(setting, value)
     means.wires.configure(lent.inside, PodSide(Device(what.interface), addresses, HOST_MAC))
-    wanted = endpoint(what, addresses)
+    created = before.meta.created if before else means.clock()
+    wanted = endpoint(what, addresses, float(int(created)))  # as it will be stored: its echo is then nothing new
     means.local.put(wanted)
     try:
         reasons = await means.settled(what.endpoint)

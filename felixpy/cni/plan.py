@@ -95,11 +95,12 @@ def with_asked(what: Attachment, asked: Asked) -> Attachment:
     return replace(what, asked=asked, uid=what.uid or asked.pod_uid)
 
 
-def endpoint(what: Attachment, addresses: tuple[Address, ...]) -> Resource[WorkloadEndpoint]:
-    """The WorkloadEndpoint to publish."""
+def endpoint(what: Attachment, addresses: tuple[Address, ...], created: float = 0.0) -> Resource[WorkloadEndpoint]:
+    """The WorkloadEndpoint to publish; `created` in Unix seconds."""
     versions = {address.version for address in addresses}
+    labels = {"projectcalico.org/orchestrator": what.orchestrator}
     return Resource(
-        Metadata(what.object_name, what.namespace, labels={"projectcalico.org/orchestrator": what.orchestrator}),
+        Metadata(what.object_name, what.namespace, labels=labels, created=created),
         WorkloadEndpoint(
             node=what.node,
             orchestrator=what.orchestrator,

@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from felixpy.agent import Agent, Surroundings
 from felixpy.daemon.logs import make_log
@@ -259,6 +260,31 @@ def test_an_endpoint_of_the_cni_server_is_programmed_before_the_datastore_knows_
         agent.local.remove(ours.name, "")
         assert await agent.local.settled(ours.name) == ()
         assert kernel.routes.rows == {}
+
+    story(kernel, MemoryDatastore(), tell)
+
+
+def test_the_datastores_echo_of_what_the_cni_server_said_is_nothing_to_work_out_again() -> None:
+    kernel = Kernel()
+    ours = endpoint("a", "10.65.0.1", container="first")
+
+    async def tell(agent: Agent) -> None:
+        await quiet(agent)
+        agent.local.put(ours)
+        assert await agent.local.settled(ours.name) == ()
+        state = agent.state
+        stored = await agent.around.datastore.create(ours)
+        while agent.local.ahead.added:  # until the echo is here
+            await asyncio.sleep(0.001)
+        await quiet(agent)
+        assert stored != ours
+        assert agent.state is state
+        moved = replace(stored.spec, ip_networks=(ip_network("10.65.0.7/32"),))
+        await agent.around.datastore.update(Resource(stored.meta, moved))
+        while agent.state is state:
+            await asyncio.sleep(0.001)
+        await quiet(agent)
+        assert {key.prefix for key in kernel.routes.rows} == {ip_network("10.65.0.7/32")}
 
     story(kernel, MemoryDatastore(), tell)
 
