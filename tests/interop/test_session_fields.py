@@ -1,5 +1,6 @@
 """Fields of a session as BIRD sees them in its own show command, and who dials whom beside a Calico node."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from felixpy.model.resources import BGPConfiguration, Metadata, Node, NodeBGP, R
 from felixpy.model.resources.base import Duration
 from tests.interop.neighbours import PREFIX, peer, soon, switch
 from tests.netns.fabric import Fabric
-from tests.speakers import bird, needs
+from tests.speakers import bird, eventually, needs
 
 pytestmark = [pytest.mark.root, pytest.mark.interop, needs("bird")]
 
@@ -32,6 +33,19 @@ def test_beside_a_calico_node_exactly_one_end_dials(
         soon(lambda: len(n1.namespace.run(*listing).splitlines()) == 1)
         dialled = n1.namespace.run(*listing).split()[3].endswith(":179")
         assert dialled is we_dial is passive
+
+
+def test_a_calico_node_that_comes_late_is_dialled_soon_after_it_listens(fabric: Fabric, tmp_path: Path) -> None:
+    """It only listens, so the session waits for our next dial: each refusal makes the wait longer."""
+    n1 = fabric.node("n1", 9)
+    fabric.write([Resource(Metadata(name="calico"), Node(bgp=NodeBGP(ipv4_address="172.20.0.10/24")))])
+    n1.start()
+    soon(lambda: '"ExaBGP started"' in n1.log())
+    with fabric.beside(10):
+        time.sleep(5)  # refused, again and again
+        config = switch(10, "multihop; passive on;", asn="64512", neighbor="172.20.0.9 as 64512")
+        with bird(tmp_path / "bird", config):
+            eventually(lambda: n1.up("172.20.0.10"), 5)
 
 
 def test_what_a_session_offers_is_what_its_resources_say(fabric: Fabric, tmp_path: Path) -> None:
