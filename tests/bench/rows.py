@@ -40,6 +40,7 @@ ROWS = {
     "kube-500": "tests.bench.kube:many_nodes",
     "kube-pod": "tests.bench.kube:pod_life",
     "kube-idle": "tests.bench.kube:quiet_node",
+    "cluster": "tests.bench.cluster:cluster",
     "imports": "tests.bench.node:imports",
 }
 
