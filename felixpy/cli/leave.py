@@ -43,7 +43,7 @@ STEP_S = 120.0  # for one command of ours
 def leave(*, node: str, wait: float, force: bool, stay: bool, datastore: str | None, lab: str | None) -> None:
     """Take this node out of felixpy's network. Each step that is done already is passed over.
 
-    The CNI configuration goes (no new pods), attached pods are waited for, peers are told, both daemons are made to
+    Attached pods are waited for, the CNI configuration goes (no new pods), peers are told, both daemons are made to
     go by the label felixpy.io/uninstall of the Node, what they left in the kernel is removed, and the plugin.
 
     \b
@@ -63,10 +63,12 @@ def _steps(
     machine: Machine, node: str, wait: float, *, force: bool, where: tuple[str | None, str | None]
 ) -> Iterator[str]:
     """Do each step and say so. Trouble stops: the next start goes on from there."""
+    # As long as the configuration is there runtimes can detach pods: without it they leave them half deleted.
+    if not force and (pods := attached()):
+        yield f"waits for {len(pods)} attached pods: delete or move them, or give --force"
+        _wait(attached, wait, "pods are still attached")
     for path, outcome in take(machine, [path for path in _installed(machine) if path.suffix == ".conflist"]):
         yield f"CNI configuration {path}: {outcome.value}"
-    if not force:
-        _wait(attached, wait, "pods are still attached; delete or move them, or give --force")
     if control_socket("birdpy", run_dir()).is_socket() and not _free("birdpy"):
         _ours("birdpy", "drain", "--node", node)
         yield "birdpy: peers were told, nothing is announced any more"

@@ -40,7 +40,7 @@ class Plan:
 
     nodes: int = 3
     dual_stack: bool = False
-    images: tuple[Image, ...] = ()
+    images: tuple[Image | Path, ...] = ()  # a path: an archive that is there
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -141,7 +141,8 @@ class Cluster:
         if not place.is_dir():
             place.mkdir()
             for number, image in enumerate((pause(), busybox(), *self.plan.images)):
-                image.write(place / f"{number}.tar")
+                file = place / f"{number}.tar"
+                shutil.copy(image, file) if isinstance(image, Path) else image.write(file)
         return sorted(place.iterdir())
 
     def _machine(self, name: str) -> Machine:

@@ -59,12 +59,11 @@ def dual(stage: Stage) -> Ground:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Our own files keep their place among others; LAST come after the rest of them."""
+    """Our tests come after all others, one of which makes the image, and LAST after the rest of ours."""
 
     def rank(item: pytest.Item) -> int:
-        name = item.path.stem
-        return LAST.index(name) + 1 if name in LAST else 0
+        if "tests/cluster/" not in item.path.as_posix():
+            return 0
+        return LAST.index(item.path.stem) + 2 if item.path.stem in LAST else 1
 
-    places = [number for number, item in enumerate(items) if "tests/cluster/" in item.path.as_posix()]
-    for place, item in zip(places, sorted((items[number] for number in places), key=rank), strict=True):
-        items[place] = item
+    items.sort(key=rank)

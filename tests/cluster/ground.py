@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from tests.cluster import install, tree
+from tests.cluster import built, install, tree
 from tests.cluster.cluster import Cluster, Plan
 from tests.cluster.places import until
 
@@ -42,6 +42,7 @@ class Ground:
 
     cluster: Cluster
     before: dict[str, str]  # node -> the message of its Ready condition
+    from_containerfile: bool  # else the image is the same files of this machine, put together without an engine
     took: dict[str, float] = field(default_factory=dict)  # seconds, for the figures
     settings: dict[str, str] = field(default_factory=lambda: dict(HASTE))
 
@@ -49,12 +50,14 @@ class Ground:
     def prepare(cls, plan: Plan) -> "Ground":
         """Bring a cluster up, look at its nodes, apply the manifests and the workload."""
         with tempfile.TemporaryDirectory() as scratch:
-            image = tree.felixpy(Path(scratch))
+            archive = built.archive()
+            image = archive if archive.exists() else tree.felixpy(Path(scratch))
             cluster = Cluster.new(Plan(plan.nodes, plan.dual_stack, (image,)))
             began = time.monotonic()
             cluster.up()
         try:
-            ground = cls(cluster, _messages(cluster), {"cluster": time.monotonic() - began})
+            ground = cls(cluster, _messages(cluster), from_containerfile=isinstance(image, Path))
+            ground.took["cluster"] = time.monotonic() - began
             began = time.monotonic()
             install.install(cluster, more=ground.settings)
             ground.took["manifests"] = time.monotonic() - began

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.cluster import tree
+from tests.cluster import built
 from tests.cluster.cluster import Cluster
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
@@ -25,7 +25,7 @@ def write(
     """The folder of a kustomization that takes `overlay` with the image at hand and, `configured`, these settings."""
     folder = cluster.folder / "manifests" / overlay
     folder.mkdir(parents=True, exist_ok=True)
-    name, _, tag = tree.NAME.rpartition(":")
+    name, _, tag = built.NAME.rpartition(":")
     document = {
         "resources": [os.path.relpath(MANIFESTS / overlay, folder)],
         "images": [{"name": "felixpy", "newName": name, "newTag": tag}],

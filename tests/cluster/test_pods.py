@@ -97,3 +97,10 @@ def test_a_pod_that_moves_takes_the_announcement_of_its_service_along(ground: Gr
         assert ground.fetch("out", "203.0.113.11") == "198.51.100.10"
     finally:
         ground.kubectl("uncordon", before.node)
+
+
+def test_the_pods_run_the_image_that_the_containerfile_makes(ground: Ground) -> None:
+    if not ground.from_containerfile:
+        pytest.skip("runs the same file tree without an image: tests/runtimes/test_image.py has built none of it")
+    said = ground.kubectl("-n", "felixpy", "exec", "daemonset/felixpy", "--", "cat", "/etc/os-release")
+    assert "bookworm" in said

@@ -13,10 +13,10 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.cluster.built import NAME
 from tests.cluster.images import Image
 
 ROOT = Path(__file__).parents[2]
-NAME = "localhost/felixpy:local"
 PLACE = "/opt/felixpy"
 SKIPPED = {"test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip", "lib2to3", "distutils", "pydoc_data",
            "dist-packages", "site-packages", "__pycache__"}  # fmt: skip

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster import built as cluster_image
+
 ROOT = Path(__file__).parents[2]
 CONTAINERFILE = ROOT / "manifests/image/Containerfile"
 MISSING = [name for name in ("buildah", "mmdebstrap") if shutil.which(name) is None]
@@ -117,6 +119,11 @@ def container(builder: Builder) -> str:
     if built.returncode and re.search("Could not (resolve|connect)|Temporary failure resolving", said):
         pytest.skip(f"the package mirror cannot be reached from the image: {said[-300:]}")
     assert built.returncode == 0, said[-6000:]
+    # The tests on a cluster take it from there.
+    archive = cluster_image.archive().with_suffix(f".{os.getpid()}")
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    builder.run("push", builder.policy, "localhost/felixpy:test", f"docker-archive:{archive}:{cluster_image.NAME}")
+    cluster_image.keep(archive)
     return builder.run("from", "--pull=never", builder.policy, "localhost/felixpy:test")
 
 
