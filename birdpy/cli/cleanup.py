@@ -95,7 +95,7 @@ async def _forget(neighbours: WatchedNeighbours, kept_at: Path, *, dry_run: bool
 
 def _pools(datastore: str | None, lab: str | None) -> list[Prefix]:
     try:
-        return [pool.spec.cidr for pool in read_resources(datastore, lab).of(IPPool).values()]
+        return [pool.spec.cidr for pool in read_resources(datastore, lab, (IPPool,)).of(IPPool).values()]
     except (Unreachable, Usage) as error:
         click.echo(f"no pools: {error}; only what birdpy wrote down is known as its own", err=True)
         return []

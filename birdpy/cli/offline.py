@@ -1,6 +1,7 @@
 """The resources that BGP needs, read once from a datastore: for commands that need no daemon."""
 
 import asyncio
+from collections.abc import Collection
 
 from felixpy.datastore.open import open_datastore
 from felixpy.model.errors import Trouble
@@ -26,14 +27,14 @@ KINDS: tuple[type[Spec], ...] = (
 )  # fmt: skip
 
 
-def read_resources(datastore: str | None, lab: str | None) -> Snapshot:
-    """Everything that BGP depends on, now."""
+def read_resources(datastore: str | None, lab: str | None, kinds: Collection[type[Spec]] = KINDS) -> Snapshot:
+    """Everything that BGP depends on, or only these kinds, now."""
 
     async def listed() -> Snapshot:
         store = open_datastore(datastore, lab)
         now = Snapshot()
         try:
-            for kind in KINDS:
+            for kind in kinds:
                 now = now.after(await store.list(kind))
         finally:
             await store.close()
