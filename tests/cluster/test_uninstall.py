@@ -49,7 +49,8 @@ def test_uninstall_waits_for_pods_then_leaves_nothing_and_a_new_installation_wor
         assert f"{node}: done: nothing of felixpy is left here" in report, report
         assert left(ground, node) == []
     assert "10.65." not in ground.cluster.host("tor").run(["ip", "route"])
-    assert ground.cluster.control.get("-n", "felixpy", "pods", "-l", "app.kubernetes.io/name=felixpy")["items"] == []
+    daemons = ("-n", "felixpy", "pods", "-l", "app.kubernetes.io/name in (felixpy, birdpy)")
+    until(lambda: not ground.cluster.control.get(*daemons)["items"], "their pods are gone", 60)
 
     ground.kubectl("delete", "-k", str(install.write(ground.cluster, "uninstall", configured=False)), timeout=120)
     ground.kubectl("label", "node", "--all", "felixpy.io/uninstall-")
