@@ -83,7 +83,7 @@ def test_a_daemon_is_never_refused_what_it_asks_for(
 
 
 @pytest.mark.parametrize("account", ["felixpy", "birdpy"])
-def test_a_daemon_has_no_right_that_it_does_not_use(
+def test_a_daemon_has_the_rights_that_it_uses_and_no_other(
     seen: tuple[dict[str, set[Right]], dict[str, set[Right]]], account: str
 ) -> None:
     assert sorted(given()[account] - seen[0][account] - set(RARE[account])) == []
