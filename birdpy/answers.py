@@ -119,6 +119,7 @@ def peer_status(router: Router, peer: Peer) -> PeerStatus:
         received=received,
         accepted=accepted,
         advertised=state.telling.count(session.address),
+        malformed=peer.malformed,
         last_error=peer.last_error,
         reason=router.inquiry.why(peer),
         held_down=held_down or (peer.last_error if peer.held_until is not None else None),

@@ -20,6 +20,7 @@ from birdpy.rib.events import (
     EndOfRib,
     Event,
     Failed,
+    Malformed,
     Notified,
     Opened,
     Overflow,
@@ -46,6 +47,7 @@ class Heard:
     down: set[Address] = field(default_factory=set)
     spoken: set[Address] = field(default_factory=set)  # nothing more is to come of what they had before
     held: list[Peer] = field(default_factory=list)  # sent too much: to be taken out of the configuration
+    misspoke: list[Peer] = field(default_factory=list)  # sent UPDATEs with an error, to be said
     near: list[Peer] = field(default_factory=list)  # sent nearly too much, for the first time
     ask: set[Address] = field(default_factory=set)  # to be asked for everything again
     closing: set[Address] = field(default_factory=set)  # to be told nothing from now on, and then closed
@@ -170,6 +172,9 @@ class Learning:
         match event:
             case Update():
                 return self._update(event, peer, heard, now)
+            case Malformed():
+                if peers.misspoke(peer, event) and peer not in heard.misspoke:
+                    heard.misspoke.append(peer)
             case Opened():
                 peer.opened = event
             case Notified():

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from birdpy.policy.session import Session
-from birdpy.rib.events import Down, Opened
+from birdpy.rib.events import Down, Malformed, Opened
 from felixpy.model.addresses import Address, Family
 
 ANSWER_COUNTS_S = 25.0
@@ -20,6 +20,7 @@ CLOSE_WITHIN_S = 10.0  # for a session that goes to be told that nothing is here
 HOLD_S = 300.0  # the first stay away after too many prefixes; doubled each time
 HOLD_LIMIT = 6  # doublings: at most five hours
 WARN_SHARE = 0.8
+SHOWN = 3  # prefixes of an UPDATE with an error
 
 
 class Fate(Enum):
@@ -49,6 +50,7 @@ class Peer:
     held_until: float | None = None
     holds: int = 0
     warned: bool = False
+    malformed: int = 0  # UPDATEs since the session is up whose routes were withdrawn for an error
     closing: float | None = None  # it is to go: until when withdrawals may take
     let_go: bool = False  # ... and everything was withdrawn, or that time is over: it leaves ExaBGP's configuration
 
@@ -88,7 +90,7 @@ class Peer:
 
 def come_up(peer: Peer, now: float) -> frozenset[Family]:
     """The session is up: the families whose stale paths go at once, for the peer did not keep forwarding them."""
-    peer.up, peer.since, peer.ups = True, now, peer.ups + 1
+    peer.up, peer.since, peer.ups, peer.malformed = True, now, peer.ups + 1, 0
     peer.ended.clear()
     peer.told.clear()
     opened = peer.opened
@@ -167,6 +169,14 @@ def overdue(peer: Peer, now: float) -> frozenset[Family]:
     for family in due:
         del peer.awaiting[family]
     return due
+
+
+def misspoke(peer: Peer, event: Malformed) -> bool:
+    """An UPDATE has an error: whether to say so, which is done the first, second, fourth, eighth ... time."""
+    peer.malformed += 1
+    shown = ", ".join(map(str, event.prefixes[:SHOWN])) + (", ..." if len(event.prefixes) > SHOWN else "")
+    peer.last_error = f"UPDATE {peer.malformed} with an error, its routes withdrawn ({event.fault}): {shown}"
+    return peer.malformed & (peer.malformed - 1) == 0
 
 
 def nearly_too_much(peer: Peer, received: int) -> bool:

@@ -111,6 +111,9 @@ class Story:
         for address in heard.up:
             peer = peers[address]
             self._log.info("session up", peer=address, session=peer.session.name, graceful_restart_s=peer.restart_s)
+        for peer in heard.misspoke:
+            name, why = peer.session.name, peer.last_error
+            self._log.warning("malformed update withdrawn", peer=peer.session.address, session=name, reason=why)
         for peer in heard.near:
             self._log.warning("peer near its limit", peer=peer.session.address, limit=peer.session.max_prefix)
         for peer in heard.held:

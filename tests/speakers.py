@@ -148,14 +148,14 @@ class Frr:
 
 
 @contextlib.contextmanager
-def frr(folder: Path, config: str, address: str) -> Iterator[Frr]:
-    """FRR's bgpd with `config`, listening at `address`, port 179."""
+def frr(folder: Path, config: str, address: str, port: int = 179) -> Iterator[Frr]:
+    """FRR's bgpd with `config`, listening at `address`."""
     folder.mkdir(exist_ok=True)
     path = folder / "bgpd.conf"
     path.write_text(config)
     command = [
         "/usr/lib/frr/bgpd", "-f", str(path), "-i", str(folder / "bgpd.pid"), "--vty_socket", str(folder),
-        "-n", "-Z", "-S", "-l", address, "-p", "179",
+        "-n", "-Z", "-S", "-l", address, "-p", str(port),
     ]  # fmt: skip
     with running(command, folder / "bgpd.log") as process:
         speaker = Frr(folder, process)
@@ -179,7 +179,8 @@ class GoBgp:
     def json(self, *words: str) -> Any:
         """The JSON that `gobgp -j WORDS` prints."""
         text = self.ask("-j", *words)
-        return json.loads(text) if text.strip() else {}
+        said = json.loads(text) if text.strip() else {}
+        return {} if isinstance(said, dict) and "error" in said else said
 
     def is_up(self, peer: str) -> bool:
         """Whether the session with `peer` is established (state 6)."""
@@ -195,12 +196,12 @@ class GoBgp:
 
 
 @contextlib.contextmanager
-def gobgp(folder: Path, config: str) -> Iterator[GoBgp]:
+def gobgp(folder: Path, config: str, *options: str) -> Iterator[GoBgp]:
     """GoBGP with `config` (TOML)."""
     folder.mkdir(exist_ok=True)
     path, api = folder / "gobgpd.toml", "127.0.0.1:50051"
     path.write_text(config)
-    command = ["gobgpd", "-f", str(path), "--api-hosts", api, "--pprof-disable"]
+    command = ["gobgpd", "-f", str(path), "--api-hosts", api, "--pprof-disable", *options]
     with running(command, folder / "gobgpd.log") as process:
         speaker = GoBgp(api, process)
         eventually(lambda: speaker.json("global"))

@@ -20,6 +20,7 @@ from birdpy.rib.events import (
     Down,
     EndOfRib,
     Event,
+    Malformed,
     Notified,
     Opened,
     Overflow,
@@ -41,6 +42,7 @@ NO_AS_PATH = "no as path"
 CONFEDERATION = "confederation segment in the as path"
 TREAT_AS_WITHDRAW = "treat-as-withdraw"
 
+_ERROR = b'"error"'
 ATTRIBUTES_KEPT = 5_000  # distinct attribute texts remembered, at 1.5 kB each
 
 _FAMILIES: dict[str, Family] = {"ipv4 unicast": 4, "ipv6 unicast": 6, "ipv4/unicast": 4, "ipv6/unicast": 6}
@@ -111,7 +113,8 @@ def _refresh(peer: Address, asked: lines.Refresh) -> Iterator[Event]:
 
 
 def _update(peer: Address, update: lines.Update) -> Iterator[Event]:
-    attributes = _attributes(bytes(update.attribute)) if update.announce else Attributes()
+    told = bytes(update.attribute)
+    attributes = _attributes(told) if update.announce or _ERROR in told else Attributes()
     withdrawn = [
         Unreach(routed_prefix(route.nlri), _path_id(route.path_id))
         for name, routes in update.withdraw.items()
@@ -119,9 +122,11 @@ def _update(peer: Address, update: lines.Update) -> Iterator[Event]:
         for route in routes
     ]
     announced = [reach for name, hops in update.announce.items() if name in _FAMILIES for reach in _reaches(hops)]
-    if TREAT_AS_WITHDRAW in attributes.faults:
+    fault = next((fault for fault in attributes.faults if fault.startswith(TREAT_AS_WITHDRAW)), "")
+    if fault:
         withdrawn += [Unreach(reach.prefix, reach.path_id) for reach in announced]
         announced = []
+        yield Malformed(peer, tuple(gone.prefix for gone in withdrawn), fault)
     if any(reach.next_hop is None for reach in announced):
         attributes = _with_fault(attributes, NO_NEXT_HOP)
     if announced or withdrawn:
@@ -184,7 +189,7 @@ def _attributes(text: bytes) -> Attributes:
 
 def _faults(told: lines.Attribute) -> Iterator[tuple[str, bool]]:
     """Each fault of RFC 7606 that ExaBGP passes on, and whether `told` has it."""
-    yield TREAT_AS_WITHDRAW, told.error == TREAT_AS_WITHDRAW
+    yield told.error, told.error.startswith(TREAT_AS_WITHDRAW)  # "... due to med" of an empty one
     yield NO_ORIGIN, not told.origin
     yield INVALID_ORIGIN, bool(told.origin) and told.origin not in _ORIGINS
     yield NO_AS_PATH, not told.as_path

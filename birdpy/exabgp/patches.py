@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+from birdpy.exabgp.attributes import patch_attribute_errors
 from birdpy.exabgp.bursts import patch_bursts
 from birdpy.exabgp.connections import patch_connections
 from birdpy.exabgp.dialling import patch_dialling
@@ -98,6 +99,7 @@ def run(order: Order) -> int:
     patch_sessions()
     patch_connections()
     patch_messages()
+    patch_attribute_errors()
     patch_dialling()
     patch_bursts()
     patch_updates()

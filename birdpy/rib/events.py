@@ -33,6 +33,15 @@ class Update(msgspec.Struct, frozen=True, gc=False):
 
 
 @dataclass(frozen=True, slots=True)
+class Malformed:
+    """An UPDATE has an error for which its routes are withdrawn (RFC 7606 §2); `fault` as ExaBGP names it."""
+
+    peer: Address
+    prefixes: tuple[Prefix, ...]
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """The peer's OPEN message."""
 
@@ -128,6 +137,6 @@ class Shutdown:
     reason: str = field(default="shutdown")
 
 
-Event = Update | Opened | Up | Down | Failed | EndOfRib | Refresh | Notified | Overflow | Acked | Shutdown
+Event = Update | Malformed | Opened | Up | Down | Failed | EndOfRib | Refresh | Notified | Overflow | Acked | Shutdown
 
 __all__ = ["Down", "EndOfRib", "Event", "Notified", "Opened", "Reach", "Refresh", "Unreach", "Up", "Update"]

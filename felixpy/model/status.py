@@ -184,6 +184,7 @@ class PeerStatus(Record, frozen=True):
     received: int = 0  # prefixes
     accepted: int = 0
     advertised: int = 0
+    malformed: int = 0  # UPDATEs since the session is up whose routes were withdrawn for an error (RFC 7606)
     last_error: str = ""
     held_down: str | None = None  # why the session is kept out of ExaBGP
     reason: str = ""  # why it is not up though it should be, as far as can be told

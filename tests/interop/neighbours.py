@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from felixpy.model.addresses import Asn
 from felixpy.model.resources import BGPPeer, Metadata, Resource
+from tests.interop.parts import Link, Part
 from tests.netns.fabric import Fabric, Machine, eventually
 
+T = TypeVar("T")
 PATIENCE_S = 30.0
 PREFIX = "203.0.113.0/24"
 BIRD = """
@@ -35,6 +37,13 @@ def switch(number: int = 9, options: str = "multihop; graceful restart on;", **c
     return BIRD.format(number=number, options=options, **usual | changes)
 
 
+def tor(number: int = 9, *, link: Link | None = None, **changes: Any) -> Part:
+    """The same as a part for any daemon: IPv4 alone, with `PREFIX` from its start."""
+    link = link or Link(1, 64512)
+    usual: dict[str, Any] = {"asn": 65000 + number, "links": (link,), "families": "4", "routes": (PREFIX,)}
+    return Part(**usual | {"number": number} | changes)
+
+
 def peer(number: int = 9, **fields: Any) -> BGPPeer:
     """The BGPPeer by which n1 speaks with that BIRD."""
     usual: dict[str, Any] = {"node": "n1", "peer_ip": f"172.20.0.{number}", "as_number": Asn(65000 + number)}
@@ -46,9 +55,9 @@ def limited(limit: int) -> "Resource[BGPPeer]":
     return Resource(Metadata(name="switch", annotations={"felixpy.io/max-prefix": str(limit)}), peer())
 
 
-def soon(claim: Callable[[], object]) -> None:
-    """Wait until it is so."""
-    eventually(claim, PATIENCE_S)
+def soon(claim: Callable[[], T]) -> T:
+    """Wait until it is so; what was found."""
+    return eventually(claim, PATIENCE_S)
 
 
 def two(fabric: Fabric) -> tuple[Machine, Machine]:

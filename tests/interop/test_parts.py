@@ -4,7 +4,6 @@ Every case: both families come up; routes go both ways; both sides take theirs b
 own show command are what is asserted, never what we believe to have sent.
 """
 
-from collections.abc import Callable
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -21,20 +20,11 @@ from felixpy.model.resources import (
     NodeBGP,
     Resource,
 )
-from tests.interop.daemons import DAEMONS, Daemon, Link, Part, View, daemon
-from tests.netns.fabric import Fabric, Machine, eventually
-from tests.speakers import needs
+from tests.interop.daemons import Daemon, Link, Part, View, daemon, each_daemon
+from tests.interop.neighbours import soon
+from tests.netns.fabric import Fabric, Machine
 
 pytestmark = [pytest.mark.root, pytest.mark.interop]
-PATIENCE_S = 30.0
-each_daemon = pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=needs(*programs)) for kind, programs in DAEMONS.items()]
-)
-
-
-def soon(claim: Callable[[], object]) -> None:
-    """Wait until it is so."""
-    eventually(claim, PATIENCE_S)
 
 
 def blocks(number: int) -> tuple[str, str]:

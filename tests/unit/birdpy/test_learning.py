@@ -8,7 +8,7 @@ from birdpy.policy.changes import Effect
 from birdpy.policy.guard import Here, Own
 from birdpy.policy.imports import surroundings
 from birdpy.policy.session import Session
-from birdpy.rib.events import Down, Opened, Reach, Unreach, Up, Update
+from birdpy.rib.events import Down, Malformed, Opened, Reach, Unreach, Up, Update
 from birdpy.rib.next_hops import Ground
 from felixpy.model.addresses import Asn
 from tests.unit.birdpy.builders import attributes, routes, session, speaker, way
@@ -34,6 +34,18 @@ def configure(made: Learning, *sessions: Session) -> Any:
     around = surroundings(speaker(*sessions), {}, Here(SUBNET, frozenset()), Own((), frozenset(), lambda _: None))
     made.judge_by(around, heard.anew)
     return heard
+
+
+def test_updates_with_an_error_are_said_less_and_less_often_and_counted_all() -> None:
+    made = learning(session())
+    prefixes = tuple(ip_network(f"10.9.{number}.0/24") for number in range(5))
+    said = [bool(made.hear([Malformed(PEER, prefixes, "treat-as-withdraw")], 3.0).misspoke) for _ in range(9)]
+    assert said == [True, True, False, True, False, False, False, True, False]
+    assert made.peers[PEER].malformed == 9
+    shown = "10.9.0.0/24, 10.9.1.0/24, 10.9.2.0/24, ..."
+    assert made.peers[PEER].last_error == f"UPDATE 9 with an error, its routes withdrawn (treat-as-withdraw): {shown}"
+    made.hear([Down(PEER, ""), Up(PEER)], 4.0)
+    assert made.peers[PEER].malformed == 0
 
 
 def test_a_session_that_goes_is_closing_until_it_is_down() -> None:

@@ -10,6 +10,7 @@ from birdpy.rib.events import (
     Down,
     EndOfRib,
     Event,
+    Malformed,
     Notified,
     Opened,
     Overflow,
@@ -126,9 +127,18 @@ def test_a_missing_next_hop_is_a_fault_and_no_address() -> None:
 
 
 def test_treat_as_withdraw_withdraws() -> None:
-    event = only(update(f'{PATH}, "error": "treat-as-withdraw"', ONE))
+    malformed, event = decode(update(f'{PATH}, "error": "treat-as-withdraw due to med"', ONE))
+    assert malformed == Malformed(PEER, (ip_network("203.0.113.0/24"),), "treat-as-withdraw due to med")
     assert isinstance(event, Update)
     assert not event.announced and event.withdrawn == (Unreach(ip_network("203.0.113.0/24")),)
+
+
+def test_routes_that_exabgp_has_withdrawn_for_an_error_are_told_with_the_error() -> None:
+    gone = '"withdraw": { "ipv4 unicast": [ { "nlri": "203.0.113.0/24" } ] }'
+    malformed, event = decode(update(f'{PATH}, "error": "treat-as-withdraw"', gone))
+    assert malformed == Malformed(PEER, (ip_network("203.0.113.0/24"),), "treat-as-withdraw")
+    assert isinstance(event, Update) and event.withdrawn == (Unreach(ip_network("203.0.113.0/24")),)
+    assert [type(each) for each in decode(update(f'{PATH}, "error": "discard"', gone))] == [Update]
 
 
 def test_families_that_we_do_not_carry_are_left_out() -> None:
