@@ -44,7 +44,7 @@ def test_every_case_of_the_table_exists_and_every_case_is_in_the_table() -> None
     table = listed()
     assert len(table) > 30
     assert [case for case in table if not exists(*case)] == []
-    assert sorted(cases().keys() - table.keys()) == []
+    assert sorted(cases().keys() - table.keys()) == [], "add a row to tests/interop/README.md"
 
 
 def test_each_case_runs_with_the_peers_that_the_table_says() -> None:
