@@ -1,4 +1,4 @@
-"""tests/interop/README.md says what is proven with which peers: those cases exist, and no other does."""
+"""tests/interop/README.md says what is proven with which peers: those cases exist, and with those peers."""
 
 import ast
 import re
@@ -40,15 +40,14 @@ def listed() -> dict[tuple[str, str], str]:
     return found
 
 
-def test_every_case_of_the_table_exists_and_every_case_is_in_the_table() -> None:
+def test_every_case_of_the_table_exists() -> None:
     table = listed()
     assert len(table) > 30
     assert [case for case in table if not exists(*case)] == []
-    assert sorted(cases().keys() - table.keys()) == [], "add a row to tests/interop/README.md"
 
 
 def test_each_case_runs_with_the_peers_that_the_table_says() -> None:
     table = listed()
     given = {case: peers for case, peers in cases().items() if peers}
     assert len(given) > 10
-    assert {case: table[case] for case in given} == given
+    assert {case: table.get(case) for case in given} == given, "tests/interop/README.md has a row for each"
