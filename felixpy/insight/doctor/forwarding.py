@@ -57,7 +57,7 @@ def _linkdown(it: Patient) -> Found:
     if facts is None or not any(len(route.ways) > 1 for route in facts.routes):
         return
     if it.sysctl("net/ipv4/conf/all/ignore_routes_with_linkdown") == "0":
-        fix = "sysctl -w net.ipv4.conf.all.ignore_routes_with_linkdown=1; birdpy and felixpy set it when they start"
+        fix = "sysctl -w net.ipv4.conf.all.ignore_routes_with_linkdown=1; felixpy sets it while it runs"
         yield "half the flows of a multipath route stay on a link without carrier", fix
 
 
