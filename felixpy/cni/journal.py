@@ -72,9 +72,11 @@ class Journal:
 
     def entries(self) -> list[Entry]:
         """Those that have begun and not ended, at the start of a process."""
+        if not self._folder.is_dir():  # the first attachment makes it, or says why it cannot
+            return []
         found = []
         (self._folder / FRESH).unlink(missing_ok=True)
-        for path in sorted(self._folder.glob("*@*")) if self._folder.is_dir() else ():
+        for path in sorted(self._folder.glob("*@*")):
             try:
                 found.append(msgspec.json.decode(path.read_bytes(), type=Entry))
             except (OSError, msgspec.DecodeError):

@@ -69,6 +69,7 @@ def test_a_drained_node_loses_no_packet_leaves_nothing_behind_and_comes_back(fab
     with fabric.beside(9) as outside, bird(tmp_path / "bird", BIRD_BETWEEN) as theirs:
         eventually(lambda: both(theirs), 20)
         eventually(lambda: "10.65.2.0/26" in n1.routes() and "10.65.1.0/26" in n2.routes())
+        eventually(lambda: "fd65::200/122" in n1.routes() and "fd65::100/122" in n2.routes())
         before = n1.routes()
         eventually(lambda: outside.run("ip", "route", "show", SERVICE))
         running = pings(outside, 500)
