@@ -35,6 +35,8 @@ def test_a_planned_block_appears_in_the_kernels_as_planned_and_a_ping_goes_on(la
     pods = lab.pods()
     far = next(it for it in pods.values() if it.node == "n3")
     until(lambda: lab.reaches("n1/a", far.address))
+    # Its own blackhole, two blocks of others, the outside network: before all are there no plan can be held to them.
+    until(lambda: all(len(kernel(lab, node)) == 4 for node in ("n1", "n2", "n3")))
     before = {node: kernel(lab, node) for node in ("n1", "n2", "n3")}
     file = lab.file.parent / "block.yaml"
     file.write_text(BLOCK)
