@@ -45,6 +45,7 @@ if [ "$tests" = yes ]; then
     command_of cc || missing gcc "the static CNI plugin, and the C programs of the benchmarks" cc
     { command_of cc && printf '#include <stdio.h>\n' | cc -E - >/dev/null 2>&1; } || missing libc6-dev "the same" stdio.h
     command_of strace || missing strace "the agent killed at each of its steps" strace
+    command_of curl || missing curl "a page asked of a container" curl
     command_of dpkg-source || missing dpkg-dev "Kubernetes is built from Debian's source package" dpkg-source
     command_of openssl || missing openssl "certificates of the cluster" openssl
     command_of etcd || missing etcd-server "the datastore of the cluster" etcd
