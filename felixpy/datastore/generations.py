@@ -6,6 +6,7 @@ since: it is neither what it was nor what it was to be. Secrets are never in it.
 """
 
 import base64
+import contextlib
 import time
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -97,15 +98,19 @@ async def remember(store: DocumentStore, changes: Sequence[Changed], user: str, 
 async def changes_of(
     store: DocumentStore, applied: Iterable[tuple[Applied, Manifest]], deleted: Iterable[tuple[Kind, str]] = ()
 ) -> list[Changed]:
-    """What a dry run found to be done, with what is stored now."""
+    """What a dry run found to be done, with what is stored now.
+
+    What is stored and cannot be read is left out: the apply repairs it, and nobody can want it back.
+    """
     found = []
     for done, manifest in applied:
         if done.resource is None or done.action not in ("created", "configured"):
             continue
         kind = kind_of(done.resource.spec)
         if kind.spec not in (Secret, ConfigMap):
-            before = _own(await store.document(kind.spec, done.resource.name))
-            found.append(Changed(kind.name, done.resource.name, before, _own(manifest.document)))
+            with contextlib.suppress(InvalidResource):
+                before = _own(await store.document(kind.spec, done.resource.name))
+                found.append(Changed(kind.name, done.resource.name, before, _own(manifest.document)))
     for kind, name in deleted:
         if kind.spec not in (Secret, ConfigMap):
             found.append(Changed(kind.name, name, _own(await store.document(kind.spec, name)), None))

@@ -68,11 +68,10 @@ def test_applying_twice_changes_nothing(felixpy: Run, tmp_path: Path) -> None:
     ]
     first = felixpy("apply", "-f", "-", stdin=text)
     assert first.out.splitlines() == [f"{name} created" for name in names]
-    assert first.err.splitlines()[0] == f"applying to files:{tmp_path}/store"
+    where = f"applying to files:{tmp_path}/store\n"
+    assert first.err == f"{where}felixpy: generation 1\n"
     before = {path: path.read_bytes() for path in (tmp_path / "store").rglob("*.yaml")}
-    assert felixpy("apply", "-f", "-", stdin=text) == Done(
-        0, "".join(f"{name} unchanged\n" for name in names), first.err
-    )
+    assert felixpy("apply", "-f", "-", stdin=text) == Done(0, "".join(f"{name} unchanged\n" for name in names), where)
     assert {path: path.read_bytes() for path in (tmp_path / "store").rglob("*.yaml")} == before
     changed = felixpy("apply", "-f", "-", stdin=POOL.replace("}\nspec: {", "}\nspec: {disabled: true, "))
     assert changed.out == "ippool/default configured\n"
@@ -107,7 +106,8 @@ def test_one_refused_object_does_not_stop_the_others(felixpy: Run, tmp_path: Pat
     done = felixpy("apply", "-f", str(folder), "-f", str(tmp_path / "gone.yaml"))
     assert done.code == 1
     assert done.out.splitlines() == ["ippool/default created", "node/n1 created"]
-    errors = done.err.splitlines()[1:]
+    _, generation, *errors = done.err.splitlines()
+    assert generation == "felixpy: generation 1"
     assert [error.split(": ")[0] for error in errors] == ["refused"] * 5 + ["felixpy"]
     for error, words in zip(
         errors,

@@ -123,6 +123,7 @@ def test_a_restarted_birdpy_goes_on_with_its_drain(fabric: Fabric, tmp_path: Pat
     with fabric.beside(9), bird(tmp_path / "bird", BIRD_BETWEEN) as theirs:
         eventually(lambda: both(theirs), 20)
         eventually(lambda: "10.65.2.0/26" in n1.routes() and "10.65.1.0/26" in n2.routes())
+        eventually(lambda: "fd65::200/122" in n1.routes())
         before = n1.routes()
         if when == "drained":
             assert n1.birdpy("drain", "--node", "n1", "--settle", "0").returncode == 0
