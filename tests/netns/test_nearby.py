@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,23 +9,12 @@ import pytest
 from birdpy.desired.nearby import PROBES
 from felixpy.model.addresses import Asn
 from felixpy.model.resources import BGPPeer
-from tests.namespaces import Namespace
 from tests.netns.fabric import Fabric, Machine, eventually, lost, lost_of
 from tests.speakers import bird, needs
 
 pytestmark = pytest.mark.root
 
 BLOCKS = {2: ("10.65.2.0/26", "fd65::200/122"), 3: ("10.65.3.0/26", "fd65::300/122")}
-
-
-@pytest.fixture
-def fabric(netns: Namespace, tmp_path: Path) -> Iterator[Fabric]:
-    """An empty fabric; every router in it is ended."""
-    made = Fabric(netns, tmp_path)
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 def cut(fabric: Fabric, number: int) -> None:
