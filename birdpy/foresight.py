@@ -1,13 +1,16 @@
-"""Join: turn shared nexthop objects at once when a next hop fails, before everything is worked out anew.
+"""Join: turn the routes that share a way out when it fails, before everything is worked out anew.
 
 With 10,000 routes on one next hop, choosing anew for each takes longer than traffic should wait. So a few routes
-of each group are asked where they would go; where all of them agree their whole group turns, by one message. Whoever
-goes elsewhere is put right by the pass that follows, which looks at every route: until then it shares the others' way
-instead of a dead one.
+of each group are asked where they would go; where all of them agree their whole group turns: by one message when it
+names a nexthop object, else by one message of one shape for each route. Whoever goes elsewhere is put right by the
+pass that follows, which looks at every route: until then it shares the others' way instead of a dead one.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from itertools import islice
+
+from msgspec.structs import replace
 
 from birdpy.desired.fib import Way, learned_route
 from birdpy.peers import forgets
@@ -18,31 +21,62 @@ from birdpy.rib.path import Path
 from birdpy.state import State
 from felixpy.kernel.nexthops import Nexthops
 from felixpy.model.addresses import Address
+from felixpy.model.errors import Unreachable
 from felixpy.model.routes import Hop, Route, RouteKey
 
 ASKED = 8  # routes of a group
+MANY = 64  # routes without an object that are worth it: fewer are worked out just as soon
 NOT_SAID = Unresolved("not settled by the kernel's own routes alone")
 
 
-def before(events: Iterable[Event], state: State, nexthops: Nexthops | None) -> None:
+async def before(events: Iterable[Event], state: State, nexthops: Nexthops | None, now: float) -> None:
     """Turn away from the sessions that end among `events`, if their paths go with them."""
     ends = [(state.peers.get(event.peer), event) for event in events if isinstance(event, Down)]
     gone = {peer.session.name for peer, event in ends if peer is not None and forgets(peer, event)}
     if gone:
-        turn(state, nexthops, gone)
+        await turn(state, nexthops, now, gone)
 
 
-def turn(state: State, nexthops: Nexthops | None, gone: Collection[str] = ()) -> None:
+async def turn(state: State, nexthops: Nexthops | None, now: float, gone: Collection[str] = ()) -> None:
     """Turn what `state.around` has just learned of, or the end of the sessions `gone`, will turn anyway."""
-    if nexthops is None or state.orders is None:
+    if state.orders is None:
         return
+    if nexthops is not None:
+        turn_groups(state, nexthops, gone)
+    elif not state.forwarding.settler.reads(now):  # what the kernel holds is in doubt: nothing to build on
+        routes = turned(state, gone)
+        if routes:
+            state.kernel_due.mark()
+            with suppress(Unreachable):  # the pass that follows says so
+                await state.forwarding.ahead(routes, now)
+
+
+def turn_groups(state: State, nexthops: Nexthops, gone: Collection[str]) -> None:
+    """Turn the nexthop objects all of whose users would leave by other ways."""
     way = ways_of(state)
     for number, keys in list(nexthops.users().items()):
-        forecasts = {forecast(state, key, way, gone) for key in islice(keys, ASKED)}
-        hops = forecasts.pop() if len(forecasts) == 1 else None
+        hops = agreed(state, list(islice(keys, ASKED)), way, gone)
         if hops and nexthops.hops(number) not in (None, hops) and nexthops.turn(number, hops):
             state.forwarding.settler.again(keys)
             state.kernel_due.mark()
+
+
+def turned(state: State, gone: Collection[str]) -> dict[RouteKey, Route]:
+    """The routes that will leave by other ways, as their whole group does, with these."""
+    way = ways_of(state)
+    found: dict[RouteKey, Route] = {}
+    for routes in state.forwarding.alike():
+        if len(routes) >= MANY:
+            hops = agreed(state, [route.key for route in routes[:: len(routes) // ASKED]], way, gone)
+            if hops and hops != routes[0].hops:
+                found |= {route.key: replace(route, hops=hops) for route in routes if route.key not in state.fixed}
+    return found
+
+
+def agreed(state: State, keys: Sequence[RouteKey], way: Way, gone: Collection[str]) -> tuple[Hop, ...] | None:
+    """Where all these routes would lead; None when they differ."""
+    forecasts = {forecast(state, key, way, gone) for key in keys}
+    return forecasts.pop() if len(forecasts) == 1 else None
 
 
 def ways_of(state: State) -> Way:

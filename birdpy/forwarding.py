@@ -5,13 +5,14 @@ They stay wanted, as they are, until the RIB wants their key differently or ever
 its End-of-RIB came, its time is over, or it is no peer any more. No peer waits for another one.
 """
 
+import asyncio
 import time
 from collections.abc import Mapping
 
 from birdpy.latency import Latency
 from birdpy.saved import Given
 from felixpy.model.addresses import Address, Prefix
-from felixpy.model.routes import Device, Route, RouteKey, RouteKind
+from felixpy.model.routes import Device, Hop, Route, RouteKey, RouteKind
 from felixpy.reconcile.settle import Settler
 from felixpy.reconcile.table import Outcome, Table
 
@@ -31,6 +32,7 @@ class Forwarding:
         self._keys: dict[Prefix, RouteKey] = {}  # what the RIB wants now
         self.standing: Routes = {}  # beside it
         self.latency = Latency()
+        self._writing = asyncio.Lock()  # the table is for one task at a time
 
     def adopt(self, rows: Routes) -> None:
         """Want what the kernel holds of ours at the start, until somebody has spoken."""
@@ -108,13 +110,31 @@ class Forwarding:
             return False
         return bool(route.hops) and set(route.hops) < set(before.hops)
 
+    def alike(self) -> list[list[Route]]:
+        """The learned routes that the kernel holds as they are wanted, those with the same ways out together."""
+        desired = self.settler.desired
+        same: dict[int, list[Route]] = {}  # by identity first: a tuple of hops hashes slowly, and most share theirs
+        for key, route in self.settler.held.items():
+            if route.hops and key not in self.found and desired.get(key) == route:
+                same.setdefault(id(route.hops), []).append(route)
+        equal: dict[tuple[Hop, ...], list[Route]] = {}
+        for routes in same.values():
+            equal.setdefault(routes[0].hops, []).extend(routes)
+        return list(equal.values())
+
+    async def ahead(self, routes: Routes, now: float) -> None:
+        """Write these before they are wanted: the next pass looks at each of them."""
+        async with self._writing:
+            await self.settler.ahead(routes, now)
+
     async def settle(self, now: float, *, may_erase: bool) -> Outcome[RouteKey, Route]:
         """One pass; with every blackhole that was written read back before anybody relies on it."""
         waiting = self.latency.pass_began()
-        outcome = last = await self.settler.settle(now, may_erase=may_erase)
-        if not self._holes.isdisjoint(outcome.plan.write):
-            self.settler.resync()
-            last = await self.settler.settle(now, may_erase=may_erase)
+        async with self._writing:
+            outcome = last = await self.settler.settle(now, may_erase=may_erase)
+            if not self._holes.isdisjoint(outcome.plan.write):
+                self.settler.resync()
+                last = await self.settler.settle(now, may_erase=may_erase)
         desired, held = self.settler.desired, self.settler.held
         self._holes &= desired.keys()
         there = (k for k in self._holes if k not in last.plan.write and held.get(k) == desired[k])

@@ -208,7 +208,7 @@ class Router:
                 await asyncio.sleep(0)
 
     async def _heard(self, events: list[Event]) -> None:
-        before(events, self.state, self.parts.routes.nexthops)
+        await before(events, self.state, self.parts.routes.nexthops, self.now())
         heard = self.state.hear(events, self.now())
         self.story.peers(heard, self.state.peers)
         if any(isinstance(event, Down) and event.ours for event in events):
@@ -247,7 +247,7 @@ class Router:
     async def _watch(self) -> None:
         await self._begun.wait()
         async for burst in self.parts.watch.events:
-            self.parts.watch.notice(burst, self.state, self.now())
+            await self.parts.watch.notice(burst, self.state, self.now())
             self.story.failing(self.parts.nearby.among(self.state.around.failed))
 
     async def _keep_time(self) -> None:

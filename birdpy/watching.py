@@ -30,7 +30,7 @@ class Watch:
         state.around.look(read_connected(self.netlink, (self.protocol,)), self.links.addresses())
         state.look()
 
-    def notice(self, burst: Iterable[KernelEvent], state: State, now: float) -> None:
+    async def notice(self, burst: Iterable[KernelEvent], state: State, now: float) -> None:
         """Take in what came: repair our routes, and think again when the ground under the next hops moved."""
         moved = turned = False
         for event in burst:
@@ -48,7 +48,7 @@ class Watch:
                     self.links.refresh()
                     state.forwarding.settler.resync()
         if turned:
-            turn(state, self.routes.nexthops)
+            await turn(state, self.routes.nexthops, now)
         if moved:
             self.look(state)
         elif turned:

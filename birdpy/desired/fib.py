@@ -6,6 +6,7 @@ before the node's own DNAT and cuts its programs off from every ClusterIP.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from birdpy.desired.originate import Blocks
 from birdpy.policy.session import Speaker
@@ -74,7 +75,13 @@ def _hops(answers: list[Resolution]) -> tuple[Hop, ...] | str:
         return found[0].hops
     if not found:
         return next((answer.reason for answer in answers if not isinstance(answer, Resolved)), "no next hop")
-    return merged(hop for answer in found for hop in answer.hops)
+    return _together(tuple(answer.hops for answer in found))
+
+
+@lru_cache(maxsize=1024)
+def _together(shares: tuple[tuple[Hop, ...], ...]) -> tuple[Hop, ...]:
+    """One tuple for all routes that share their load alike: they are written by one shape of message."""
+    return merged(hop for hops in shares for hop in hops)
 
 
 def blackholes(blocks: Blocks, rules: FibRules) -> dict[RouteKey, Route]:

@@ -163,6 +163,22 @@ class Settler(Generic[K, V]):
         self._note(plan, refused, now)
         return Outcome(plan, refused, before)
 
+    async def ahead(self, rows: Mapping[K, V], now: float) -> None:
+        """Write what is about to be wanted of rows that are as wanted now; the next settling looks at each of them.
+
+        Unreachable leaves everything to be done again, as in `settle`.
+        """
+        plan = self._patient(Plan(rows), now)
+        self._dirty |= dict.fromkeys(rows)
+        try:
+            refused = await self.table.apply(plan)
+        except BaseException:
+            self._must_read = True
+            self._doubted |= plan.write.keys()  # some may be written: nobody else's doing
+            raise
+        self._held.update((key, value) for key, value in plan.write.items() if key not in refused)
+        self._doubted |= refused.keys()
+
     def _doubt(self, key: K) -> None:
         if key in self._desired or key in self._held:
             self._dirty[key] = None

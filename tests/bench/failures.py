@@ -18,6 +18,7 @@ from felixpy.kernel.link_message import NUD_FAILED, decode_neighbour
 from felixpy.kernel.rtnetlink import RTM_DELROUTE, RTM_NEWNEIGH, RTM_NEWROUTE, messages
 from felixpy.model.addresses import Asn
 from felixpy.model.resources import BGPPeer, Metadata, Node, NodeBGP, Resource
+from tests.bench.hearing import Hearing
 from tests.bench.load import LIMIT, SO_RCVBUFFORCE, prefix
 from tests.bench.table import Bench, Goal, Row, Series
 from tests.namespaces import CLONE_NEWNET, LIBC, Namespace, in_new_namespace
@@ -56,16 +57,21 @@ class Witness:
         with self.namespace.socket() as heard:
             heard.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 256 << 20)
             heard.bind((0, ROUTE | NEIGHBOUR))
+            hearing = Hearing(heard.fileno())
             while not self._end:
                 if not select.select([heard], [], [], 0.1)[0]:
                     continue
-                data, now = heard.recv(1 << 16), time.perf_counter()
-                for each in messages(data):
-                    if each.kind in (RTM_NEWROUTE, RTM_DELROUTE):
-                        self.last_route, self.routes = now, self.routes + 1
-                    entry = decode_neighbour(each.body) if each.kind == RTM_NEWNEIGH else None
-                    if entry is not None and entry.state & NUD_FAILED:
-                        self.failed.setdefault(str(entry.address), now)
+                while data := hearing.now():
+                    self._take(data, time.perf_counter())
+
+    def _take(self, data: list[bytes], now: float) -> None:
+        for each in data:  # notifications: one message each
+            if each[4] in (RTM_NEWROUTE, RTM_DELROUTE):
+                self.last_route, self.routes = now, self.routes + 1
+            elif each[4] == RTM_NEWNEIGH:
+                entry = decode_neighbour(next(messages(each)).body)
+                if entry is not None and entry.state & NUD_FAILED:
+                    self.failed.setdefault(str(entry.address), now)
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:

@@ -56,6 +56,11 @@ class World(RuleBasedStateMachine):
         self.wanted: dict[str, int] = dict(wanted)
         self.settler.want(wanted)
 
+    @rule(rows=st.dictionaries(KEYS, VALUES))
+    def ahead(self, rows: dict[str, int]) -> None:
+        """Somebody foresees something, and may be wrong."""
+        asyncio.run(self.settler.ahead(rows, self.now))
+
     @rule(key=KEYS, value=st.none() | VALUES, told=st.sampled_from(["changed", "excuse", "again", "seen"]))
     def meddle(self, key: str, value: int | None, told: str) -> None:
         """A notification always comes; the timer that heals without one has a test of its own."""

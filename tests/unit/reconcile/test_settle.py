@@ -45,6 +45,40 @@ def test_the_first_pass_reads_and_mends_everything() -> None:
     assert table.plans == [Plan({"drifted": 4, "new": 5}, frozenset({"old"}))]
 
 
+def test_what_is_written_ahead_is_not_written_again_and_a_wrong_guess_is_put_right() -> None:
+    table = CountingTable()
+    settler = Settler(table)
+    settler.want({"right": 1, "wrong": 1})
+    settle(settler)
+    asyncio.run(settler.ahead({"right": 2, "wrong": 2}, 1.0))
+    assert table.rows == {"right": 2, "wrong": 2}
+    settler.put("right", 2)
+    settle(settler, 1.0)
+    assert table.rows == {"right": 2, "wrong": 1}
+    assert table.plans[-1] == Plan({"wrong": 1})
+    assert table.reads == 1
+
+
+def test_a_table_that_goes_away_under_a_guess_is_read_again() -> None:
+    class Away(CountingTable):
+        async def apply(self, plan: Plan[str, int]) -> Mapping[str, Refused]:
+            await super().apply(plan)
+            if self.away:
+                raise Unreachable("away")
+            return {}
+
+    table = Away()
+    settler = Settler(table)
+    settler.want({"a": 1})
+    settle(settler)
+    table.away = True
+    with pytest.raises(Unreachable):
+        asyncio.run(settler.ahead({"a": 2}, 1.0))
+    table.away = False
+    settle(settler, 1.0)
+    assert table.rows == {"a": 1}
+
+
 def test_one_more_change_costs_its_own_work_and_no_reading() -> None:
     table = CountingTable()
     settler = Settler(table)
