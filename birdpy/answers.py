@@ -12,7 +12,7 @@ from birdpy.peers import Peer
 from birdpy.ribview import entries, why_not_installed
 from birdpy.router import Router
 from birdpy.stage import Stage
-from felixpy.daemon.health import live
+from felixpy.daemon.health import why_not_live, why_not_ready
 from felixpy.daemon.paths import state_dir
 from felixpy.daemon.version import version
 from felixpy.kernel.owners import protocol_name
@@ -37,6 +37,7 @@ from felixpy.model.system import SystemFacts
 TYPES = {"Mesh": "mesh", "Global": "global", "Node": "node", "Local": "local"}
 FROM_BEFORE = "from before the restart: kept until its peers have spoken"
 MAX_SETTLE_S = 3600
+PEERS_NAMED = 8
 
 Answers = Mapping[str, Callable[[Mapping[str, Any]], Any]]
 
@@ -126,6 +127,17 @@ def peer_status(router: Router, peer: Peer) -> PeerStatus:
     )
 
 
+def peers_down(router: Router) -> tuple[Condition, ...]:
+    """One condition for all sessions that should be up and are not: who is ready may well wait for a peer."""
+    down = [peer for peer in router.state.peers.values() if peer.state != "established"]
+    if not down:
+        return ()
+    names = ", ".join(sorted(peer.session.name for peer in down)[:PEERS_NAMED])
+    more = f" and {len(down) - PEERS_NAMED} more" if len(down) > PEERS_NAMED else ""
+    message = f"{len(down)} of {len(router.state.peers)} sessions are not up: {names}{more}"
+    return (Condition(name="PeersDown", message=message),)
+
+
 def dotted(identifier: int) -> str:
     """A BGP identifier as people write it."""
     return ".".join(str(byte) for byte in identifier.to_bytes(4, "big"))
@@ -191,6 +203,9 @@ def health(router: Router) -> HealthStatus:
     if router.state.stage is not Stage.SERVING:
         troubles["drain"] = f"{router.state.stage.value}; birdpy drain --undo brings everything back"
     in_sync = router.snapshot.in_sync(KINDS)
+    own = {what: why for what, why in troubles.items() if what != "datastore"}  # what is known of it stays in force
+    unready = why_not_ready(in_sync=in_sync, refused={"routes": len(refused)}, troubles=own)
+    stuck = why_not_live(router.last_pass or None, time.time(), router.settings.resync_s)
     return HealthStatus(
         daemon="birdpy",
         node=router.parts.node,
@@ -200,12 +215,15 @@ def health(router: Router) -> HealthStatus:
         datastore=router.parts.datastore.target,
         datastore_reachable="datastore" not in troubles,
         in_sync=in_sync,
-        ready=in_sync and not refused and not troubles,
-        live=live(router.last_pass or None, time.time(), router.settings.resync_s),
+        ready=not unready,
+        live=not stuck,
+        unready=unready,
+        stuck=stuck,
+        datastore_lag_s=router.lag.seconds(now),
         last_pass=router.last_pass or None,
         passes=router.passes,
         keys={"routes": len(settler.desired), "advertisements": len(router.state.telling.settler.desired)},
         refused=refused,
-        conditions=tuple(Condition(name=what, message=why) for what, why in troubles.items()),
+        conditions=(*(Condition(name=what, message=why) for what, why in troubles.items()), *peers_down(router)),
         problems=tuple(problem_status(kind, name, error) for (kind, name), error in router.snapshot.problems.items()),
     )

@@ -29,6 +29,7 @@ from birdpy.stage import AWAY, Stage
 from birdpy.state import State
 from birdpy.story import Story
 from birdpy.telling import Telling
+from felixpy.daemon.lag import Lag
 from felixpy.daemon.remarks import Remarks
 from felixpy.datastore.follow import follow
 from felixpy.kernel.counters import forwarded, read_counters
@@ -68,6 +69,7 @@ class Router:
         self.inquiry = Inquiry(self.state, read_counters, self.now, self.story.not_up)
         self.snapshot = Snapshot()
         self.ledger = saved.load(parts.saved_at, parts.node)
+        self.lag = Lag(time.monotonic())
         self.passes = 0
         self.last_pass = 0.0
         self.started = time.time()
@@ -111,11 +113,15 @@ class Router:
     async def _follow(self) -> None:
         def lost(error: Unreachable) -> None:  # what is known stays in force
             self.story.trouble("datastore", str(error))
+            self.lag.lost(self.now())
 
         async for snapshot in follow(self.parts.datastore, KINDS, lost):
             if not snapshot.stale:
                 self.story.trouble("datastore", "")
+                self.lag.heard(self.now())
+            self.lag.pass_began()
             await self._take(snapshot)
+            self.lag.pass_ended(self.now())
 
     async def _take(self, snapshot: Snapshot) -> None:
         """The datastore holds this now."""

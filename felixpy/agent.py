@@ -7,11 +7,13 @@ whatever way, changes nothing in the kernel.
 
 import asyncio
 import math
+import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from ipaddress import ip_network
 
+from felixpy.daemon.lag import Lag
 from felixpy.daemon.logs import Log
 from felixpy.daemon.remarks import Remarks
 from felixpy.datastore.source import Datastore
@@ -36,6 +38,7 @@ from felixpy.model.resources import FelixConfiguration, IPPool, Node, Resource, 
 from felixpy.model.routes import Device, Route, RouteKey
 from felixpy.model.snapshot import Listed, Snapshot
 from felixpy.model.sysctls import SysctlKey
+from felixpy.progress import Passed, Progress
 from felixpy.reconcile.table import Outcome
 from felixpy.story import Story
 
@@ -44,16 +47,6 @@ WATCHED: tuple[type[Spec], ...] = (*NEEDED, Node, IPPool)
 DEFAULT_IPV6 = ip_network("::/0")
 RETRY_S = 1.0  # while the kernel does not answer
 RECONNECT_S = (0.5, 30.0)  # first and greatest wait before the datastore is tried again
-
-
-@dataclass(slots=True)
-class Progress:
-    """What the loop has done so far, for health."""
-
-    passes: int = 0
-    last_pass: float | None = None  # on the loop's clock
-    reachable: bool = False  # the datastore
-    trouble: str = ""  # what keeps the last pass from ending
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +63,6 @@ class Surroundings:
     links: Collection[Link] = ()  # that there are before the first event
 
 
-class Passed:
-    """Wakes, after each pass, whoever waits for one."""
-
-    def __init__(self) -> None:
-        self._next = asyncio.Event()
-
-    async def wait(self) -> None:
-        """Until the next pass has ended."""
-        await self._next.wait()
-
-    def tell(self) -> None:
-        """A pass has ended."""
-        self._next.set()
-        self._next = asyncio.Event()
-
-
 class Agent:
     """Keeps one node's kernel as its pods need it. `local` is where the CNI server says what it makes."""
 
@@ -97,7 +74,7 @@ class Agent:
         self.local = local or LocalEndpoints()
         self.snapshot = Snapshot()
         self.state = State()
-        self.progress = Progress()
+        self.progress = Progress(Lag(time.monotonic()))
         self.addresses_changed = asyncio.Event()  # of the machine; whoever waits clears it
         self.conditions: dict[str, str] = {}  # what the parts beside the loop cannot do, by name
         self.left: asyncio.Queue[Address] = asyncio.Queue()  # addresses that no pod holds any more, or another one
@@ -150,6 +127,7 @@ class Agent:
                     self._changed.set()
                     if isinstance(event, Listed) and event.stale:
                         continue
+                    self.progress.lag.heard(self.now())
                     if not self.progress.reachable:
                         self.progress.reachable = True
                         self.around.log.info("datastore reached", target=self.around.datastore.target)
@@ -158,6 +136,7 @@ class Agent:
                 if self.progress.reachable or wait == RECONNECT_S[0]:
                     self.around.log.warning("datastore lost", reason=str(error))
                 self.progress.reachable = False
+                self.progress.lag.lost(self.now())
             await asyncio.sleep(wait)
             wait = min(wait * 2, RECONNECT_S[1])
 
@@ -226,6 +205,7 @@ class Agent:
         holdings = self.around.holdings
         wanted = self.local.wanted
         snapshot = self.snapshot
+        self.progress.lag.pass_began()
         self._want(snapshot)
         now = self.now()
         outcomes = await holdings.settle(now, may_erase=snapshot.may_erase(NEEDED))
@@ -234,8 +214,7 @@ class Agent:
         self._story.passed(outcomes, holdings.contested(now))
         if holdings.guarded(self.here.advertised) != self.here.guarded:
             self._changed.set()  # IPv6 forwarding waited for this
-        self.progress.passes += 1
-        self.progress.last_pass, self.progress.trouble = self.now(), ""
+        self.progress.passed(self.now())
         await self.local.passed(wanted, self.reasons())
         self.passed.tell()
 

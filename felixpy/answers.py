@@ -3,12 +3,13 @@
 import asyncio
 import os
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from felixpy.agent import Agent
-from felixpy.daemon.health import live, ready
+from felixpy.daemon.health import why_not_live, why_not_ready
 from felixpy.daemon.paths import state_dir
 from felixpy.daemon.version import version
 from felixpy.desired.conditions import conditions
@@ -96,11 +97,7 @@ class Answers:
 
     def endpoints(self, _: Mapping[str, Any]) -> EndpointsStatus:
         """Every endpoint of this node."""
-        state, reasons = self.agent.state.endpoints, self.agent.reasons()
-        served = (_served(it, reasons.get(it.name, ())) for it in state.served)
-        names = {it.name for it in state.served}
-        unserved = (_unserved(it) for it in state.unserved if it.name not in names)
-        return EndpointsStatus(node=self.agent.here.node, endpoints=(*served, *unserved))
+        return endpoints_of(self.agent)
 
     async def health(self, _: Mapping[str, Any] = NOTHING) -> HealthStatus:
         """Whether all is well, and if not, what is not; the datastore is asked, too."""
@@ -115,6 +112,12 @@ class Answers:
         progress, holdings = agent.progress, agent.around.holdings
         now, wall = agent.now(), time.time()
         refused = holdings.refused(now)
+        unready = why_not_ready(
+            in_sync=agent.in_sync,
+            refused=Counter(row.table for row in refused),
+            troubles={"kernel": progress.trouble},
+        )
+        stuck = why_not_live(progress.last_pass, now, holdings.resync_s)
         return HealthStatus(
             daemon="felixpy",
             node=agent.here.node,
@@ -124,8 +127,11 @@ class Answers:
             datastore=agent.around.datastore.target,
             datastore_reachable=reachable,
             in_sync=agent.in_sync,
-            ready=ready(in_sync=agent.in_sync, refused=len(refused), trouble=progress.trouble),
-            live=live(progress.last_pass, now, holdings.resync_s),
+            ready=not unready,
+            live=not stuck,
+            unready=unready,
+            stuck=stuck,
+            datastore_lag_s=progress.lag.seconds(now),
             last_pass=None if progress.last_pass is None else wall - (now - progress.last_pass),
             passes=progress.passes,
             keys={name: len(settler.desired) for name, settler in holdings.tables()},
@@ -159,6 +165,15 @@ class Answers:
         found += [Condition(name=name, message=message) for name, message in agent.conditions.items()]
         unserved = agent.state.endpoints.unserved
         return (*found, *(Condition(name="EndpointNotServed", message=f"{it.name}: {it.reason}") for it in unserved))
+
+
+def endpoints_of(agent: Agent) -> EndpointsStatus:
+    """Every endpoint of the agent's node."""
+    state, reasons = agent.state.endpoints, agent.reasons()
+    served = (_served(it, reasons.get(it.name, ())) for it in state.served)
+    names = {it.name for it in state.served}
+    unserved = (_unserved(it) for it in state.unserved if it.name not in names)
+    return EndpointsStatus(node=agent.here.node, endpoints=(*served, *unserved))
 
 
 def asked_prefix(arguments: Mapping[str, Any]) -> Prefix | None:

@@ -49,6 +49,15 @@ class Settings:
             high=86400,
         ),
     )
+    check_interval_s: float = setting(
+        300.0,
+        Setting(
+            "how often the elected agent checks the whole cluster as `felixpy check` does; 0 is never",
+            unit="seconds",
+            low=0,
+            high=86400,
+        ),
+    )
     ipv4_pool: str = setting("", Setting("IPPool to create when the cluster has none for IPv4", unit="prefix"))
     ipv6_pool: str = setting("", Setting("the same for IPv6", unit="prefix"))
     take_over: bool = setting(False, Setting("also beside a calico-node that runs on this node"))

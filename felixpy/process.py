@@ -12,6 +12,7 @@ from typing import Any
 from felixpy.addressing import keep_address
 from felixpy.agent import Agent
 from felixpy.answers import Answers
+from felixpy.audit import Audited
 from felixpy.cni.calls import Calls
 from felixpy.config import Settings
 from felixpy.daemon import paths
@@ -49,6 +50,7 @@ class Hosted:
     state_dir: Path
     log: Log
     calls: Calls = field(default_factory=Calls)
+    audited: Audited = field(default_factory=Audited)
 
 
 Part = Callable[[Hosted], Coroutine[Any, Any, None]]  # runs until cancelled; when it ends with an error, all end
@@ -99,7 +101,7 @@ async def _work(settings: Settings, datastore: Datastore, parts: Sequence[Part],
         stack.callback(server.close)
         hosted = Hosted(settings, datastore, agent.local, agent, folders.run, folders.state, log)
         if settings.metrics_port:
-            asked = Asked(answers.known_health, partial(measured, agent, hosted.calls))
+            asked = Asked(answers.known_health, partial(measured, agent, hosted.calls, hosted.audited))
             served = await serve_metrics(settings.metrics_port, asked, settings.metrics_address)
             stack.callback(served.close)
         if not settings.take_over:

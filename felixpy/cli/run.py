@@ -25,10 +25,10 @@ def start(argv: Sequence[str]) -> None:
     def work() -> None:
         settings = from_command_line(config.Settings, config.PREFIX, argv)
         from felixpy.cni.server import serve_cni
-        from felixpy.ipam.collector import collect_leaks
+        from felixpy.elected import work_for_all
         from felixpy.process import serve_agent
 
-        serve_agent(settings, [serve_cni, collect_leaks])
+        serve_agent(settings, [serve_cni, work_for_all])
 
     exit_with("felixpy", work)
 

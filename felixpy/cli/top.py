@@ -66,7 +66,9 @@ def node_line(node: NodeView) -> NodeLine:
     peers = node.peers.peers if node.peers else None
     pods = node.endpoints.endpoints if node.endpoints else None
     routes = [row for row in node.routes.routes if row.wanted] if node.routes else None
-    conditions = [it for health in node.health.values() for it in health.conditions]
+    healths = node.health.values()
+    reasons = [why for health in healths for why in (*health.stuck, *health.unready)]
+    reasons += [condition.message for health in healths for condition in health.conditions]
     return NodeLine(
         node=node.name,
         felixpy=_daemon(node, "felixpy"),
@@ -77,8 +79,8 @@ def node_line(node: NodeView) -> NodeLine:
         pods_up=None if pods is None else sum(pod.state == "up" for pod in pods),
         routes=None if routes is None else len(routes),
         installed=None if routes is None else sum(row.installed is True for row in routes),
-        refused=sum(len(health.refused) for health in node.health.values()),
-        trouble=conditions[0].message if conditions else "",
+        refused=sum(len(health.refused) for health in healths),
+        trouble=reasons[0] if reasons else "",
     )
 
 

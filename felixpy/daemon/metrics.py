@@ -22,12 +22,18 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 5.0
 MAX_REQUEST = 8192  # bytes of a request line
+CONTENT = "text/plain; version=0.0.4; charset=utf-8"
 
 IN_SYNC = Metric("in_sync", "gauge", "1 when the datastore was listed in full once")
 READY = Metric("ready", "gauge", "1 when everything wanted is in place")
 LIVE = Metric("live", "gauge", "1 while the loop turns")
 REACHABLE = Metric("datastore_reachable", "gauge", "1 when the datastore answers")
 CONDITIONS = Metric("conditions", "gauge", "things that need attention")
+LAG = Metric(
+    "datastore_lag_seconds",
+    "gauge",
+    "since the datastore was lost, or since its oldest change that is not worked in; 0 when neither",
+)
 PROBLEMS = Metric("datastore_problems", "gauge", "objects that cannot be used")
 STARTED = Metric("start_time_seconds", "gauge", "when the daemon started, Unix time")
 LAST_PASS = Metric("last_pass_age_seconds", "gauge", "since the last pass ended")
@@ -35,7 +41,7 @@ PASSES = Metric("passes", "counter", "passes over what is wanted")
 WANTED = Metric("keys_wanted", "gauge", "rows that should be there", ("table",))
 REFUSED = Metric("keys_refused", "gauge", "rows that the kernel refuses", ("table",))
 METRICS = (
-    IN_SYNC, READY, LIVE, REACHABLE, CONDITIONS, PROBLEMS, STARTED, LAST_PASS, PASSES, WANTED, REFUSED,
+    IN_SYNC, READY, LIVE, REACHABLE, LAG, CONDITIONS, PROBLEMS, STARTED, LAST_PASS, PASSES, WANTED, REFUSED,
 )  # fmt: skip
 
 
@@ -75,6 +81,7 @@ def of_health(health: HealthStatus, now: float) -> Measured:
         READY: health.ready,
         LIVE: health.live,
         REACHABLE: health.datastore_reachable,
+        LAG: health.datastore_lag_s,
         CONDITIONS: len(health.conditions),
         PROBLEMS: len(health.problems),
         STARTED: health.started,
@@ -122,10 +129,9 @@ async def _converse(asked: Asked, reader: asyncio.StreamReader, writer: asyncio.
         async with asyncio.timeout(PATIENCE_S):
             words = (await reader.readline()).decode("ascii", errors="replace").split()
             status, text = await _answer(asked, words[1] if len(words) == 3 and words[0] == "GET" else "")
-            head = (
-                f"HTTP/1.0 {status}\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {len(text)}\r\n\r\n"
-            )
-            writer.write((head + text).encode())
+            body = text.encode()
+            head = f"HTTP/1.0 {status}\r\nContent-Type: {CONTENT}\r\nContent-Length: {len(body)}\r\n\r\n"
+            writer.write(head.encode() + body)
             await writer.drain()
     writer.close()
 
@@ -136,5 +142,13 @@ async def _answer(asked: Asked, path: str) -> tuple[str, str]:
     health = await asked.health()
     if path == "/metrics":
         return "200 OK", exposition(health, time.time(), asked.measured())
-    fine = health.live if path == "/live" else health.ready
-    return ("200 OK", "ok\n") if fine else ("503 Service Unavailable", f"{path[1:]}: no\n")
+    return probe(health, path[1:])
+
+
+def probe(health: HealthStatus, what: str) -> tuple[str, str]:
+    """HTTP's status and the text of `live` or `ready`: why it is not so, and the conditions, which are neither."""
+    reasons = health.stuck if what == "live" else health.unready
+    fine = health.live if what == "live" else health.ready
+    conditions = (f"condition {it.name}: {it.message}" for it in health.conditions)
+    lines = ("ok" if fine else f"{what}: no", *(f"- {reason}" for reason in reasons), *conditions)
+    return ("200 OK" if fine else "503 Service Unavailable"), "".join(f"{line}\n" for line in lines)

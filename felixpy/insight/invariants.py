@@ -14,14 +14,14 @@ from felixpy.ipam.collect import problems
 from felixpy.model.addresses import parse_address
 from felixpy.model.resources import BGPConfiguration, Node
 
+INVARIANTS = ("pod-reachable", "block-deliverable", "loop", "blackhole", "sessions", "reflectors", "books")
+
 
 @dataclass(frozen=True, slots=True)
 class Violation:
     """One thing that does not hold: of what, where, the proof, and what mends it."""
 
-    invariant: (
-        str  # block-owner | pod-reachable | block-deliverable | loop | blackhole | sessions | reflectors | books
-    )
+    invariant: str  # one of INVARIANTS
     subject: str
     node: str  # "" for the cluster
     proof: str

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import collapse_addresses
 
-from felixpy.ipam.blocks import held, in_use, reserved_in
+from felixpy.ipam.blocks import held, in_use, reserved_in, seconds
 from felixpy.ipam.books import blocks_of, shape
+from felixpy.ipam.forecast import forecast
 from felixpy.ipam.leaks import holdings
 from felixpy.ipam.names import HOST
 from felixpy.ipam.pools import rules_of, unserved
@@ -80,6 +81,29 @@ def _block(block: Resource[IPAMBlock], reserved: tuple[Prefix, ...]) -> Usage:
 def _of(block: Resource[IPAMBlock]) -> Iterator[dict[str, str]]:
     for _, entry in held(block.spec):
         yield entry.secondary or {}
+
+
+@dataclass(frozen=True, slots=True)
+class PoolUse:
+    """One pool, for monitoring; numbers are addresses, times Unix seconds."""
+
+    name: str
+    used: int
+    reserved: int
+    free: int
+    full_not_before: float | None = None  # at the rate of the last day; None: not known, or not within ten years
+
+
+def pool_uses(snapshot: Snapshot, now: float) -> tuple[PoolUse, ...]:
+    """Each pool, by name."""
+    pools = {pool.name: pool for pool in snapshot.of(IPPool).values()}
+    found = []
+    for row in usages(snapshot):
+        if row.grouping == "IP Pool":
+            expected = forecast(snapshot, pools[row.name], row.free, now)
+            earliest = seconds(expected.earliest) if expected.earliest else None
+            found.append(PoolUse(row.name, row.used, row.reserved, row.free, earliest))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

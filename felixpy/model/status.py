@@ -165,6 +165,9 @@ class HealthStatus(Record, frozen=True):
     refused: tuple[RefusedStatus, ...] = ()
     conditions: tuple[Condition, ...] = ()
     problems: tuple[ProblemStatus, ...] = ()
+    unready: tuple[str, ...] = ()  # why `ready` is False
+    stuck: tuple[str, ...] = ()  # why `live` is False
+    datastore_lag_s: float = 0.0  # since it was lost, or since the oldest change that is not worked in
 
 
 class PeerStatus(Record, frozen=True):

@@ -21,6 +21,7 @@ RARE: dict[str, dict[Right, str]] = {
         (CRD, "blockaffinities", "delete"): "blocks of a node that was deleted are given back",
         (CRD, "ipamblocks", "delete"): "the same",
         (CRD, "ipamhandles", "update"): "a handle that holds several addresses",
+        ("", "events", "create"): "the elected agent's check has found something",
         ("", "pods", "get"): "a pod that is attached before its watch has told of it",
     },
     "birdpy": {},

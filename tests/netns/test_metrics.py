@@ -60,3 +60,21 @@ def test_the_router_measures_the_way_from_an_update_to_the_kernel(fabric: Fabric
         assert found["birdpy_programming_seconds_count"] >= 1 and found["birdpy_decision_seconds_count"] >= 1
         assert 0 < found["birdpy_programming_seconds_sum"] < 10
         assert (found["birdpy_exabgp_restarts_total"], found["birdpy_bridge_queue_bytes"]) == (0, 0)
+
+
+def test_the_elected_agent_checks_the_cluster_and_tells_how_full_pools_are(netns: Namespace, tmp_path: Path) -> None:
+    with node(tmp_path) as made:
+        apply(made, document("Node", "n1"), document("IPPool", "four", cidr="10.65.0.0/24", blockSize=28))
+        made.start("--metrics-port", str(PORT), "--check-interval-s", "0.5", "--leak-grace-s", "0")
+        attached = Runtime(made).add("one", netns.another())
+        until(lambda: scraped().get("felixpy_ipam_addresses four used") == 1, 20)
+        found = scraped()
+        assert found["felixpy_ipam_addresses four free"] == 255 and found["felixpy_check_violations books"] == 0
+        assert found["felixpy_datastore_lag_seconds"] < 1 and found["felixpy_datastore_change_seconds_count"] > 0
+        (handle,) = (made.store / "ipamhandles").iterdir()
+        text = handle.read_text()
+        handle.unlink()
+        until(lambda: scraped()["felixpy_check_violations books"] > 0, 20)
+        assert attached.addresses[0] in str(made.lines("invariant violated")), "the log names what it found"
+        handle.write_text(text)
+        until(lambda: scraped()["felixpy_check_violations books"] == 0, 20)

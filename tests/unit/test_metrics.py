@@ -1,12 +1,17 @@
 """What Prometheus reads of a daemon's health."""
 
+from collections import Counter
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from birdpy import metered as router
 from birdpy.latency import Latency
+from felixpy.audit import Audited
 from felixpy.cni.calls import Calls
 from felixpy.daemon.metrics import exposition
+from felixpy.ipam.usage import PoolUse
+from felixpy.metered import ADDRESSES, FULL, VIOLATIONS, of_cluster
 from felixpy.model.metrics import BOUNDS, Histogram
 from felixpy.model.status import HealthStatus, PeerStatus, RefusedStatus
 from tests.metrics_table import PATH, document
@@ -27,6 +32,7 @@ def test_prometheus_reads_what_the_daemon_says() -> None:
     assert samples(HEALTH) == {
         ("felixpy_in_sync", ""): 1, ("felixpy_ready", ""): 0, ("felixpy_live", ""): 1,
         ("felixpy_datastore_reachable", ""): 1, ("felixpy_conditions", ""): 0, ("felixpy_datastore_problems", ""): 0,
+        ("felixpy_datastore_lag_seconds", ""): 0,
         ("felixpy_start_time_seconds", ""): 1000, ("felixpy_last_pass_age_seconds", ""): 10,
         ("felixpy_passes_total", ""): 12, ("felixpy_keys_wanted", "routes"): 3, ("felixpy_keys_wanted", "sysctls"): 9,
         ("felixpy_keys_refused", "routes"): 1, ("felixpy_keys_refused", "sysctls"): 0,
@@ -99,6 +105,15 @@ def test_a_caller_of_the_plugin_makes_no_labels_of_his_own() -> None:
         calls.ended(command, 0.01)
         calls.failed(command, 7)
     assert set(calls.took) == {"ADD", "other"} and calls.refused == {("ADD", "7"): 2, ("other", "7"): 2}
+
+
+def test_pools_and_violations_are_told_by_the_elected_agent_alone() -> None:
+    assert of_cluster(Audited()) == {}
+    pools = (PoolUse("four", used=6, reserved=2, free=8, full_not_before=1e9), PoolUse("six", 0, 0, 64))
+    found = of_cluster(Audited(1000.0, 0.5, Counter(books=2), pools))
+    assert found[ADDRESSES]["four", "used"] == 6 and found[ADDRESSES]["six", "free"] == 64
+    assert found[FULL] == {("four",): 1e9}
+    assert found[VIOLATIONS]["books",] == 2 and found[VIOLATIONS]["loop",] == 0, "what holds is said, too"
 
 
 def test_the_documented_table_is_what_the_code_has() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from felixpy.datastore.duties import Said
 from felixpy.datastore.kubernetes.api import Api, Request, query
 from felixpy.datastore.kubernetes.copies import Page, understood
 from felixpy.datastore.kubernetes.discovery import Way
@@ -15,6 +16,7 @@ from felixpy.model.resources import KINDS, BlockAffinity, IPAMBlock, Spec
 
 CONDITION = "NetworkUnavailable"
 REASON = "RoutesArePresent"
+LONGEST_MESSAGE = 1024  # of an Event, by the API server
 STRATEGIC = "application/strategic-merge-patch+json"
 
 
@@ -37,6 +39,28 @@ async def network_up(api: Api, node: str) -> bool:
     body = msgspec.json.encode({"status": {"conditions": [condition]}})
     await api.call(Request("PATCH", f"{path}/status", body, content=STRATEGIC))
     return True
+
+
+async def say(api: Api, node: str, said: Said) -> None:
+    """As `Duties.say`. About the DaemonSet: an Event about a Node would have to lie in another namespace."""
+    namespace, now = api.access.namespace, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    event = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"generateName": "felixpy-"},
+        "involvedObject": {
+            "apiVersion": "apps/v1", "kind": "DaemonSet", "namespace": namespace, "name": "felixpy",
+        },
+        "type": "Warning",
+        "reason": said.reason,
+        "message": said.message[:LONGEST_MESSAGE],
+        "source": {"component": "felixpy", "host": node},
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "count": 1,
+    }  # fmt: skip
+    path = f"/api/v1/namespaces/{namespace}/events"
+    await api.call(Request("POST", path, msgspec.json.encode(event)))
 
 
 async def stamp_own(way: Way, singles: Singles, node: str) -> tuple[str, ...]:

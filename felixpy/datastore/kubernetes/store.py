@@ -5,6 +5,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
+from felixpy.datastore.duties import Said
 from felixpy.datastore.encode import encode
 from felixpy.datastore.kubernetes import duties
 from felixpy.datastore.kubernetes.access import Access
@@ -152,6 +153,10 @@ class KubernetesDatastore:
     async def stamp_own(self, node: str) -> tuple[str, ...]:
         """As `Duties.stamp_own`."""
         return await duties.stamp_own(self._way, self._singles, node)
+
+    async def say(self, node: str, said: Said) -> None:
+        """As `Duties.say`."""
+        await duties.say(self.api, node, said)
 
     def whole(self) -> "KubernetesDatastore":
         """As `Datastore.whole`: over the same connection."""

@@ -45,7 +45,7 @@ def _conditions(it: Patient) -> Found:
     said = {"DatastoreUnreachable", "NatOutgoingNotDone", "EncapsulationNotDone", "RouteSyncDisabled", "NodeMissing"}
     for daemon, health in it.node.health.items():
         for condition in health.conditions:
-            if condition.name not in said | {"AddressConflict", "datastore", "drain"}:
+            if condition.name not in said | {"AddressConflict", "PeersDown", "datastore", "drain"}:
                 yield (
                     f"{daemon}: {condition.name}: {condition.message}",
                     f"{daemon}'s log on {it.node.name} says since when",

@@ -9,9 +9,10 @@ import pytest
 
 from felixpy.daemon.logs import make_log
 from felixpy.datastore.memory import MemoryDatastore
+from felixpy.elected import LEASE, Elected, Job
 from felixpy.ipam.blocks import Owner, timestamp
 from felixpy.ipam.collect import Problem
-from felixpy.ipam.collector import LEASE, Collector
+from felixpy.ipam.collector import Collector
 from felixpy.ipam.leaks import leaks
 from felixpy.model.resources import (
     BlockAffinity,
@@ -40,7 +41,11 @@ class Clock:
 
 
 def collector(store: MemoryDatastore, clock: Clock, name: str = "n1") -> Collector:
-    return Collector(store, store.lease(LEASE, name), GRACE_S, make_log("test", level="error"), clock)
+    return Collector(store, GRACE_S, make_log("test", level="error"), clock)
+
+
+def collecting(collector: Collector) -> Job:
+    return Job("leaks", 0.05, collector.look, collector.forget)
 
 
 async def take(store: MemoryDatastore, handle: str = "net.a", node: str = "n1", **attributes: str) -> None:
@@ -200,7 +205,8 @@ def test_a_collected_address_rests_as_any_other() -> None:
 
 def test_one_of_several_agents_collects_and_the_next_takes_over() -> None:
     async def body(store: MemoryDatastore, clock: Clock) -> None:
-        first, second = (Collector(store, store.lease(LEASE, n), 0.1, make_log("t", level="error")) for n in "ab")
+        log = make_log("t", level="error")
+        first, second = (Elected(store.lease(LEASE, n), [collecting(Collector(store, 0.1, log))], log) for n in "ab")
         lease = store.lease(LEASE, "asks")
         one = asyncio.create_task(first.run())
         await asyncio.sleep(0.01)
