@@ -60,6 +60,7 @@ if [ "$tests" = yes ]; then
         missing busybox-static "what runs in pods" "a static busybox"
     command_of buildah || missing buildah "building the image of both daemons" buildah
     command_of mmdebstrap || missing mmdebstrap "the image that it starts from" mmdebstrap
+    { command_of prometheus && command_of promtool; } || missing prometheus "the dashboard and the alerts" prometheus
     command_of systemd-analyze || missing systemd "the check of the systemd units" systemd-analyze
 fi
 "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || missing python3-venv "the virtual environment" "$PYTHON -m venv"
