@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from felixpy.answers import endpoints_of
-from felixpy.datastore.duties import Duties, Said
+from felixpy.datastore.duties import EventLog, Said
 from felixpy.datastore.source import Datastore
 from felixpy.ipam.reading import read_all
 from felixpy.model.errors import Trouble
@@ -89,10 +89,10 @@ class Audit:
             log.warning("invariant violated", invariant=it.invariant, subject=it.subject, proof=it.proof, fix=it.fix)
         if gone or len(fresh) > TOLD:
             log.info("violations changed", standing=len(now), gone=gone, untold=max(0, len(fresh) - TOLD))
-        if isinstance(self._hosted.datastore, Duties):
+        if isinstance(self._hosted.datastore, EventLog):
             await self._write(events(fresh, Counter(it.invariant for it in found)), self._hosted.datastore)
 
-    async def _write(self, said: Collection[Said], cluster: Duties) -> None:
+    async def _write(self, said: Collection[Said], cluster: EventLog) -> None:
         """A right or a server that is not there costs the Events, never the look."""
         for one in said:
             try:

@@ -24,6 +24,11 @@ class Duties(Protocol):
         """Put the labels by which a node finds its own blocks on those that an older Calico left without; which."""
         ...
 
+
+@runtime_checkable
+class EventLog(Protocol):
+    """Where people look for what happened: Kubernetes' Events. A files store has none; its people read the log."""
+
     async def say(self, node: str, said: Said) -> None:
         """Write a warning Event about our DaemonSet, seen by that node."""
         ...

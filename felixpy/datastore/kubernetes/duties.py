@@ -42,7 +42,7 @@ async def network_up(api: Api, node: str) -> bool:
 
 
 async def say(api: Api, node: str, said: Said) -> None:
-    """As `Duties.say`. About the DaemonSet: an Event about a Node would have to lie in another namespace."""
+    """As `EventLog.say`. About the DaemonSet: an Event about a Node would have to lie in another namespace."""
     namespace, now = api.access.namespace, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     event = {
         "apiVersion": "v1",

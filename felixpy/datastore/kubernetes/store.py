@@ -155,7 +155,7 @@ class KubernetesDatastore:
         return await duties.stamp_own(self._way, self._singles, node)
 
     async def say(self, node: str, said: Said) -> None:
-        """As `Duties.say`."""
+        """As `EventLog.say`."""
         await duties.say(self.api, node, said)
 
     def whole(self) -> "KubernetesDatastore":
