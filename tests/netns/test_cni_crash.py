@@ -39,6 +39,7 @@ NOTHING = (
     r'sendto\(\d+<UNIX', r'"\\0", 1',  # a thread that wakes the loop
     "RTM_GET",  # questions
     r"openat\((?!.*O_CREAT)",  # reading
+    "known-to-felixpy/",  # what was last known, written when there is time; read only while the datastore is away
     r"\.lock",  # the store's counter of versions: a number that is skipped
 )  # fmt: skip
 PATIENCE_S = 20.0
@@ -182,7 +183,7 @@ def each(wanted: list[Step], reached: set[str]) -> Iterator[Step]:
     assert {step.what for step in wanted} <= reached
 
 
-@pytest.mark.timeout(300)  # some forty agents, one after the other
+@pytest.mark.timeout(600)  # some forty agents, one after the other
 def test_killed_at_each_step_of_add_nothing_is_leaked_doubled_or_half_made(
     runtime: Runtime, netns: Namespace, tmp_path: Path
 ) -> None:

@@ -20,7 +20,7 @@ def impatient(fabric: Fabric) -> tuple[Machine, Machine]:
     n1, n2 = fabric.node("n1", 1), fabric.node("n2", 2)
     n1.start()
     n2.start()
-    eventually(lambda: learned(2).items() <= n1.routes().items() and learned(1).items() <= n2.routes().items(), 30)
+    eventually(lambda: learned(2).items() <= n1.routes().items() and learned(1).items() <= n2.routes().items(), 60)
     shelf = n1.folder / "state" / "known-to-birdpy"
     eventually(lambda: "10.65.1.0/26" in told(shelf / "blockaffinities.json"))
     return n1, n2

@@ -86,9 +86,11 @@ def test_a_password_is_in_no_file_log_or_process_list_that_others_can_read(fabri
         with umask(0):
             n1.start()
         eventually(lambda: n1.up("172.20.0.9"), 20)
+        (remembered,) = eventually(lambda: holding(list((n1.folder / "run").rglob("secrets*.json"))))
         ours = below(n1.folder, fabric.folder / "store")
-        assert [path.name for path in holding(ours)] == ["exabgp.conf", "kube-system.bgp.yaml"]
+        assert sorted(path.name for path in holding(ours)) == ["exabgp.conf", "kube-system.bgp.yaml", remembered.name]
         assert open_to_others(holding(ours), 0o007) == []
+        assert open_to_others([remembered], 0o077) == []
         assert open_to_others(below(n1.folder / "run", n1.folder / "state"), 0o022) == []
         assert open_to_others([path for path in ours if path.is_socket()], 0o077) == []
         assert n1.process is not None
