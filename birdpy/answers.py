@@ -3,9 +3,10 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from birdpy.desired.node_status import Seen
 from birdpy.explaining import explanation
 from birdpy.orders import KINDS
 from birdpy.peers import Peer
@@ -141,6 +142,21 @@ def peers_down(router: Router) -> tuple[Condition, ...]:
 def dotted(identifier: int) -> str:
     """A BGP identifier as people write it."""
     return ".".join(str(byte) for byte in identifier.to_bytes(4, "big"))
+
+
+def seen_by(router: Router, classes: Collection[str]) -> Seen | None:
+    """What fills a CalicoNodeStatus; None before anything is known."""
+    speaker = router.state.speaker()
+    if speaker is None:
+        return None
+    return Seen(
+        version=version(),
+        families={address.version for address in speaker.addresses},
+        started=router.started,
+        configured=router.configured,
+        peers=peers(router),
+        rib=entries(router.state, None) if "Routes" in classes else (),
+    )
 
 
 def asked_prefix(given: Mapping[str, Any]) -> Prefix | None:

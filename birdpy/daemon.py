@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from birdpy import before, recollection
-from birdpy.answers import answers, health, orders_taken
+from birdpy.answers import answers, health, orders_taken, seen_by
 from birdpy.availability import say_available, standing
 from birdpy.config import Settings
 from birdpy.exabgp.process import Place
@@ -13,6 +13,7 @@ from birdpy.exabgp.supervisor import ExaBGP
 from birdpy.metered import measured
 from birdpy.nearby import Nearby
 from birdpy.parts import Parts
+from birdpy.reporting import Reporting
 from birdpy.router import Router
 from birdpy.watching import Watch
 from felixpy.daemon.logs import Log, make_log
@@ -83,6 +84,8 @@ async def routed(settings: Settings, node: str, folder: Path, log: Log) -> None:
             await refuse_beside_calico(datastore, node)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(router.run(), name="the router")
+            reporting = Reporting(datastore, node, partial(seen_by, router), log)
+            tasks.create_task(reporting.keep(), name="report the node's status")
             tasks.create_task(say_available(datastore, node, partial(standing, router), log), name="say availability")
     finally:
         for one in open_servers:

@@ -72,7 +72,7 @@ class Router:
         self.lag = Lag(time.monotonic())
         self.passes = 0
         self.last_pass = 0.0
-        self.started = time.time()
+        self.started = self.configured = time.time()
         self._drain_at = parts.saved_at.with_name(departure.FILE_NAME)
         self._speaker_settings = speaker_settings(settings)
         self._spoke: Speaker | None = None  # the last that ExaBGP was configured to be
@@ -201,6 +201,7 @@ class Router:
             if speaker is not None and speaker.addresses:  # without a Node of ours there is nothing to listen on
                 self._spoke = speaker
                 self.state.left_out = await self.parts.exabgp.configure(speaker)
+                self.configured = time.time()
 
         again_at = math.inf
         while True:

@@ -78,6 +78,13 @@ def written(
     return {"apiVersion": api, "kind": kind.name, "metadata": merge_metadata(metadata, resource), **given}
 
 
+def with_status(stored: Mapping[str, Any], status: Mapping[str, Any]) -> dict[str, Any]:
+    """A document with fields of its `status` set, or removed where they are None."""
+    known = stored.get("status")
+    made = {**(known if isinstance(known, Mapping) else {}), **status}
+    return {**stored, "status": {key: value for key, value in made.items() if value is not None}}
+
+
 def to_bytes(kind: Kind, document: Mapping[str, Any]) -> bytes:
     """What a file holds: JSON text, which is YAML as well, for kinds that programs write; else block YAML."""
     if kind.machine_written:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 
 from felixpy.datastore.decode import decode_as, decode_kind
 from felixpy.datastore.documents import load_document
-from felixpy.datastore.encode import encode, merge, to_bytes, written
+from felixpy.datastore.encode import encode, merge, to_bytes, with_status, written
 from felixpy.datastore.fast import FastDecoder
 from felixpy.datastore.file_lease import FileLease
 from felixpy.datastore.folder import Folder
@@ -120,6 +120,29 @@ class FilesDatastore:
             return new, to_bytes(kind, merge(stored, old, new) if old and stored else encode(new))
 
         return await self._put(kind, path, content)
+
+    async def report(self, kind: type[Spec], name: str, status: Mapping[str, Any]) -> bool:
+        """As `StatusStore.report`. Who writes the spec at the same moment is not undone."""
+        found = await self.get(cast("type[Any]", kind), name)
+        if found is None:
+            return False
+        known, path = self._place(found)
+
+        def content(before: bytes | None, version: int) -> Written:
+            if before is None:
+                raise Conflict(f"{known.name}/{name} is gone from {self.target}")
+            old = self._decode(known, name, before, digest(before))
+            if isinstance(old, InvalidResource):
+                raise old
+            new = replace(old, meta=replace(old.meta, version=str(version)))
+            stored = cast("Mapping[str, Any]", load_document(before, str(path)))
+            return new, to_bytes(known, merge(with_status(stored, status), old, new))
+
+        try:
+            await self._put(known, path, content)
+        except Conflict:
+            return False
+        return True
 
     async def delete(self, resource: Resource[S]) -> None:
         """As `Datastore.delete`."""

@@ -58,6 +58,14 @@ class MemoryDatastore:
             raise Conflict(f"{kind_of(resource.spec).name} {resource.name} is gone")
         return self._put(resource, uid=stored.meta.uid)
 
+    async def report(self, kind: type[Spec], name: str, status: Mapping[str, Any]) -> bool:
+        """As `StatusStore.report`; nothing here shows a status."""
+        await asyncio.sleep(0)
+        stored = self._of(kind).get(name)
+        if stored is not None:
+            self._put(stored, uid=stored.meta.uid)
+        return stored is not None
+
     async def delete(self, resource: Resource[S]) -> None:
         """Remove exactly the object that was read; success when it is gone."""
         await asyncio.sleep(0)

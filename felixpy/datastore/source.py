@@ -71,7 +71,15 @@ class Datastore(Protocol):
         ...
 
 
-class DocumentStore(Datastore, Protocol):
+class StatusStore(Datastore, Protocol):
+    """A datastore as who fills the `status` of objects needs it."""
+
+    async def report(self, kind: type[Spec], name: str, status: Mapping[str, Any]) -> bool:
+        """Write fields of an object's `status`, None to remove one; its spec stays. False when it is gone."""
+        ...
+
+
+class DocumentStore(StatusStore, Protocol):
     """A datastore as the command line needs it: it also shows objects as they are stored."""
 
     async def document(self, kind: type[Spec], name: str) -> Mapping[str, Any] | None:

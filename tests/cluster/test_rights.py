@@ -24,7 +24,10 @@ RARE: dict[str, dict[Right, str]] = {
         ("", "events", "create"): "the elected agent's check has found something",
         ("", "pods", "get"): "a pod that is attached before its watch has told of it",
     },
-    "birdpy": {},
+    "birdpy": {
+        (CRD, "caliconodestatuses/status", "patch"): "somebody asks for a node's status",
+        (CRD, "caliconodestatuses", "patch"): "the same, with Calico's own CRD",
+    },
 }
 
 

@@ -16,10 +16,11 @@ from felixpy.datastore.follow import follow
 from felixpy.datastore.kubernetes.access import from_kubeconfig
 from felixpy.datastore.kubernetes.store import KubernetesDatastore
 from felixpy.datastore.memory import MemoryDatastore
-from felixpy.datastore.source import Datastore
+from felixpy.datastore.source import Datastore, StatusStore
 from felixpy.model.errors import Conflict
 from felixpy.model.resources import (
     AllocationAttribute,
+    CalicoNodeStatus,
     IPAMBlock,
     IPPool,
     Metadata,
@@ -264,3 +265,30 @@ def test_pods_and_namespaces_are_read_with_their_status_and_what_we_do_not_know(
         assert known.meta.labels == {"zone": "a"} and known.spec == Namespace(phase="Active")
 
     check(body)
+
+
+def test_a_status_is_filled_and_emptied_beside_the_spec_and_nothing_is_made_of_it(check: Check) -> None:
+    async def body(store: Datastore) -> None:
+        filled = cast("StatusStore", store)
+        spec = CalicoNodeStatus(node="n1", classes=("Agent",), update_period_seconds=5)
+        made = await store.create(Resource(Metadata("one"), spec))
+        assert await filled.report(CalicoNodeStatus, "one", {"lastUpdated": "a", "agent": {"x": 1}})
+        assert await filled.report(CalicoNodeStatus, "one", {"lastUpdated": "b", "agent": None, "bgp": {"y": []}})
+        found = await store.get(CalicoNodeStatus, "one")
+        assert found is not None and found.spec == spec and found.meta.version != made.meta.version
+        if isinstance(store, FilesDatastore | KubernetesDatastore):
+            document = await store.document(CalicoNodeStatus, "one")
+            assert document is not None and document["status"] == {"lastUpdated": "b", "bgp": {"y": []}}
+        written = await store.update(replace(found, spec=replace_spec(spec)))
+        assert written.spec.update_period_seconds == 7, "a spec is written over a filled status"
+        if isinstance(store, FilesDatastore | KubernetesDatastore):
+            document = await store.document(CalicoNodeStatus, "one")
+            assert document is not None and document["status"]["lastUpdated"] == "b"
+        assert not await filled.report(CalicoNodeStatus, "two", {"lastUpdated": "c"})
+        assert (await store.list(CalicoNodeStatus)).objects.keys() == {"one"}
+
+    check(body)
+
+
+def replace_spec(spec: CalicoNodeStatus) -> CalicoNodeStatus:
+    return msgspec.structs.replace(spec, update_period_seconds=7)

@@ -4,8 +4,10 @@ import asyncio
 from ipaddress import ip_network
 from typing import Any
 
+import msgspec
 import pytest
 
+from felixpy.datastore.duties import Said
 from felixpy.datastore.kubernetes.api import MERGE, Request
 from felixpy.datastore.kubernetes.places import HOSTNAME_HASH, Scope, hostname_hash
 from felixpy.datastore.kubernetes.store import KubernetesDatastore
@@ -149,3 +151,19 @@ def test_another_pod_of_the_same_name_is_not_written_to(api_server: ApiServer) -
     assert "cni.projectcalico.org/podIP" not in (
         api_server.get("pod", "-n", "team-a", "web")["metadata"].get("annotations") or {}
     )
+
+
+def test_what_a_check_finds_is_an_event_that_people_see_at_the_daemonset(api_server: ApiServer) -> None:
+    api_server.empty()
+
+    async def body(made: KubernetesDatastore) -> None:
+        await made.say("n1", Said("InvariantViolated", "books: " + "x" * 2000))
+        namespace = made.api.access.namespace
+        found = msgspec.json.decode(await made.api.call(Request("GET", f"/api/v1/namespaces/{namespace}/events")))
+        (event,) = [it for it in found["items"] if it["reason"] == "InvariantViolated"]
+        assert (event["type"], event["involvedObject"]["kind"], event["source"]["host"]) == (
+            "Warning", "DaemonSet", "n1",
+        )  # fmt: skip
+        assert event["message"].startswith("books: x") and len(event["message"]) == 1024
+
+    run(api_server, body, Scope("n1", everyone=False))

@@ -14,7 +14,7 @@ import msgspec
 
 from felixpy.datastore.kubernetes.places import CRD_GROUP
 from felixpy.model.addresses import Address, Asn, Prefix
-from felixpy.model.resources import KINDS, BlockAffinity, Duration, Kind, Node, WorkloadEndpoint
+from felixpy.model.resources import KINDS, BlockAffinity, CalicoNodeStatus, Duration, Kind, Node, WorkloadEndpoint
 from felixpy.model.resources.kinds import CALICO
 
 PASSES = {"x-kubernetes-preserve-unknown-fields": True}
@@ -58,6 +58,8 @@ def _definition(kind: Kind) -> dict[str, Any]:
         "storage": True,
         "schema": {"openAPIV3Schema": {"type": "object", "properties": properties, **PASSES}},
     }
+    if kind.spec is CalicoNodeStatus:  # who may fill it need not be able to change what is asked for
+        version["subresources"] = {"status": {}}
     columns = [{"name": name, "type": type_, "jsonPath": path} for name, type_, path in COLUMNS.get(kind.plural, ())]
     if columns:
         age = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}

@@ -93,6 +93,20 @@ class Singles:
             request = Request("PUT", path, msgspec.json.encode(made))
         return self._known(new, await self._write(new, request))
 
+    async def report(self, kind: type[Spec], name: str, status: Mapping[str, Any]) -> bool:
+        """As `StatusStore.report`: through the subresource where the CRD has one (ours does), else in the object."""
+        path = (await self._way.place(kind)).object(name)
+        body = msgspec.json.encode({"status": status})
+        for target in (f"{path}/status", path):
+            try:
+                await self._way.api.call(Request("PATCH", target, body, content=MERGE))
+            except Rejected as error:
+                if error.code != 404:
+                    raise
+            else:
+                return True
+        return False
+
     async def delete(self, old: AnyResource) -> None:
         """Remove exactly what was read; nothing when it is gone."""
         kind = kind_of(old.spec).spec

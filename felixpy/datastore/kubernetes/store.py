@@ -129,6 +129,10 @@ class KubernetesDatastore:
             return await self._singles.attach(resource, resource.meta.uid)
         return await self._singles.update(resource, document)
 
+    async def report(self, kind: type[Spec], name: str, status: Mapping[str, Any]) -> bool:
+        """As `StatusStore.report`."""
+        return await self._singles.report(kind, name, status)
+
     async def delete(self, resource: Resource[S]) -> None:
         """As `Datastore.delete`. An endpoint is taken out of its Pod, which stays; a Node is not ours to delete."""
         if isinstance(resource.spec, Node):
