@@ -25,6 +25,7 @@ from felixpy.daemon.status import serve
 from felixpy.datastore.beside import refuse_beside_calico
 from felixpy.datastore.kubernetes.places import Scope
 from felixpy.datastore.open import open_datastore
+from felixpy.datastore.source import DocumentStore
 from felixpy.kernel.links import Links
 from felixpy.kernel.monitor import Monitor
 from felixpy.kernel.netlink import Netlink
@@ -82,11 +83,7 @@ async def routed(settings: Settings, node: str, folder: Path, log: Log) -> None:
             open_servers.append(await serve_metrics(settings.metrics_port, asked, settings.metrics_address))
         if not settings.take_over:
             await refuse_beside_calico(datastore, node)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(router.run(), name="the router")
-            reporting = Reporting(datastore, node, partial(seen_by, router), log)
-            tasks.create_task(reporting.keep(), name="report the node's status")
-            tasks.create_task(say_available(datastore, node, partial(standing, router), log), name="say availability")
+        await _run(router, datastore)
     finally:
         for one in open_servers:
             one.close()
@@ -95,6 +92,16 @@ async def routed(settings: Settings, node: str, folder: Path, log: Log) -> None:
         routes.close()
         nearby.close()
         await datastore.close()
+
+
+async def _run(router: Router, datastore: DocumentStore) -> None:
+    """The router, and what it says of itself to the cluster."""
+    node, log = router.parts.node, router.parts.log
+    reporting = Reporting(datastore, node, partial(seen_by, router), log)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(router.run(), name="the router")
+        tasks.create_task(reporting.keep(), name="report the node's status")
+        tasks.create_task(say_available(datastore, node, partial(standing, router), log), name="say availability")
 
 
 async def _health(router: Router) -> HealthStatus:

@@ -17,6 +17,7 @@ from felixpy.model.addresses import Address, Asn, Prefix
 from felixpy.model.resources import KINDS, BlockAffinity, CalicoNodeStatus, Duration, Kind, Node, WorkloadEndpoint
 from felixpy.model.resources.kinds import CALICO
 
+FILLED = (CalicoNodeStatus,)  # who fills its status need not be able to change what is asked for
 PASSES = {"x-kubernetes-preserve-unknown-fields": True}
 COLUMNS: Mapping[str, tuple[tuple[str, str, str], ...]] = {  # by plural: heading, type, path
     "ippools": (("CIDR", "string", ".spec.cidr"), ("Disabled", "boolean", ".spec.disabled")),
@@ -58,8 +59,7 @@ def _definition(kind: Kind) -> dict[str, Any]:
         "storage": True,
         "schema": {"openAPIV3Schema": {"type": "object", "properties": properties, **PASSES}},
     }
-    if kind.spec is CalicoNodeStatus:  # who may fill it need not be able to change what is asked for
-        version["subresources"] = {"status": {}}
+    version |= {"subresources": {"status": {}}} if kind.spec in FILLED else {}
     columns = [{"name": name, "type": type_, "jsonPath": path} for name, type_, path in COLUMNS.get(kind.plural, ())]
     if columns:
         age = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}
