@@ -1,6 +1,7 @@
 """Join: the daemon around the router: everything that touches the world is made here, and let go of here."""
 
 import asyncio
+import gc
 from functools import partial
 from pathlib import Path
 
@@ -37,6 +38,7 @@ from felixpy.model.routes import Route, RouteKey
 from felixpy.model.status import HealthStatus
 from felixpy.show.target import this_node
 
+COLLECT_AFTER = 20_000  # objects: at Python's 700 a full table is walked some hundred times while it is taken in
 KNOWN = "known-to-birdpy"  # folders of what is known of the datastore
 
 
@@ -45,6 +47,7 @@ def serve_router(settings: Settings) -> None:
     folder = Path(settings.run_dir) if settings.run_dir else run_dir()
     node = settings.node or this_node()
     log = make_log("birdpy", level=settings.log_level, node=node)
+    gc.set_threshold(COLLECT_AFTER)
     pid_file = claim(folder / "birdpy.pid", "birdpy")
     try:
         signal = asyncio.run(run_until_signal(routed(settings, node, folder, log)))

@@ -98,7 +98,9 @@ class Forwarding:
 
     def _put(self, route: Route) -> None:
         for hop in route.hops:
-            self._over.setdefault(hop.device, set()).add(route.key)
+            if hop.device not in self._over:
+                self._over[hop.device] = set()
+            self._over[hop.device].add(route.key)
         if route.kind is RouteKind.BLACKHOLE:
             self._holes.add(route.key)
         self.settler.put(route.key, route)

@@ -16,7 +16,7 @@ from birdpy.policy.communities import (
 from birdpy.policy.filters import evaluate, prepended
 from birdpy.policy.session import Session, Speaker
 from birdpy.rib.path import NORMAL_LOCAL_PREF, Attributes, LargeCommunity, Path
-from birdpy.rib.prefixes import PrefixMap
+from birdpy.rib.prefixes import PrefixMap, cover_of
 from felixpy.model.addresses import Address, IPv4Address, family
 from felixpy.model.resources import BGPFilter
 
@@ -133,25 +133,25 @@ def _reflects(path: Path, session: Session, rules: ExportRules) -> bool:
 
 def _built_in(path: Path, rules: ExportRules) -> str | Withheld:
     """Calico's own order: silent pools, own blocks as aggregates, services, pools; else nothing leaves."""
-    prefix = path.prefix
-    silent = rules.silent_pools.longest(prefix)
+    prefix, cover = path.prefix, cover_of(path.prefix)
+    silent = rules.silent_pools.above(cover)
     if silent is not None:
         return Withheld(NOT_EXPORTED, silent[1])
-    block = rules.blocks.longest(prefix)
+    block = rules.blocks.above(cover)
     if block is not None:
         if block[0] == prefix:
             return f"own block {prefix}"
         if path.preference > rules.normal_local_pref[family(prefix)]:  # elevated: a pod that is moving here
             return f"elevated inside own block {block[0]}"
         return Withheld(COVERED, str(block[0]))
-    service = rules.services.longest(prefix)
+    service = rules.services.above(cover)
     if service is not None:
         return f"service {service[0]}"
     if rules.speaker.cluster_id is not None:
-        service = rules.reflected_services.longest(prefix)
+        service = rules.reflected_services.above(cover)
         if service is not None:
             return f"reflected service range {service[0]}"
-    pool = rules.pools.longest(prefix)
+    pool = rules.pools.above(cover)
     return f"pool {pool[1]}" if pool is not None else Withheld(NO_RULE)
 
 

@@ -92,10 +92,10 @@ class Guard:
 
     def fault(self, path: Path, session: Session) -> tuple[str, str]:
         """Why `path` would hurt this node, one of REASONS and the case; empty texts when it would not."""
-        around = self._around.longest(path.prefix)
+        cover = cover_of(path.prefix)
+        around = self._around.above(cover)
         if around is not None and around[1] != INSIDE_OWN_BLOCK:
             return around[1], str(around[0])
-        cover = cover_of(path.prefix)
         exact = self._exact.get(cover)
         if exact is not None:
             return exact

@@ -75,13 +75,15 @@ class PrefixMap(Generic[V]):
 
     def longest(self, inner: Address | Prefix) -> tuple[Prefix, V] | None:
         """The most specific member that is `inner` or contains it."""
-        kind = family(inner)
-        width = WIDTH[kind]
-        number, longest = _number(inner, width)
+        return self.above(cover_of(inner))
+
+    def above(self, inner: Cover) -> tuple[Prefix, V] | None:
+        """`longest` of a prefix as numbers: for who asks several maps about it."""
+        kind, longest, bits = inner
         tables = self._tables[kind]
         for length in self._lengths[kind]:  # not `next(self.covering(inner))`: this is asked for every UPDATE
             if length <= longest:
-                found = tables[length].get(number >> (width - length))
+                found = tables[length].get(bits >> (longest - length))
                 if found is not None:
                     return found
         return None
@@ -92,10 +94,13 @@ def by_number(prefix: Prefix) -> tuple[int, int, int]:
     return family(prefix), int(prefix.network_address), prefix.prefixlen
 
 
-def cover_of(prefix: Prefix) -> Cover:
-    """`prefix` as numbers."""
-    kind, length = family(prefix), prefix.prefixlen
-    return kind, length, int(prefix.network_address) >> (WIDTH[kind] - length)
+def cover_of(value: Address | Prefix) -> Cover:
+    """A prefix as numbers, or the prefix of an address alone."""
+    kind = family(value)
+    if isinstance(value, Prefix):
+        length = value.prefixlen
+        return kind, length, int(value.network_address) >> (WIDTH[kind] - length)
+    return kind, WIDTH[kind], int(value)
 
 
 def covers(inner: Address | Prefix, shortest: int = 1) -> Iterator[Cover]:

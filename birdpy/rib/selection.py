@@ -11,7 +11,7 @@ for each prefix that uses them, and it is known which routes they would lean on.
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 
-from birdpy.rib.best_path import Candidate, Choice, Preferences, best_path, reachable
+from birdpy.rib.best_path import ONLY, Candidate, Choice, Preferences, best_path, reachable
 from birdpy.rib.next_hops import MAX_DEPTH, Chain, Ground, Resolution, Unresolved, resolve, resolve_firmly
 from birdpy.rib.path import Path
 from birdpy.rib.prefixes import Cover, cover_of, covers
@@ -143,6 +143,8 @@ class Selection:
             moved = moved or self._soft[hop].get(prefix) != way
             self._soft[hop][prefix] = way
         before = self._choices.get(prefix)
+        if before is None and not moved and self._offers is None and len(paths) == 1:  # a table that fills
+            return self._only(prefix, paths[0])
         offered = reachable(paths, self.way)
         if self._offers is not None:
             moved = moved or self._offers.get(prefix, []) != offered
@@ -156,6 +158,13 @@ class Selection:
             del self._choices[prefix]
         else:
             self._choices[prefix] = after
+        return True
+
+    def _only(self, prefix: Prefix, path: Path) -> bool:
+        """`_choose` where there was nothing and now is one path."""
+        if path.next_hop is not None and isinstance(self.way(path), Unresolved):
+            return False
+        self._choices[prefix] = Choice(path, ONLY, (path,))
         return True
 
     def _decide(self, offered: list[Candidate]) -> Choice | None:

@@ -109,8 +109,7 @@ class Rib:
         surplus = 0
         for reach in update.announced:
             held = self._held.get(reach.prefix, ())
-            mine = [verdict for verdict in held if verdict.received.session == session.name]
-            before = next((verdict for verdict in mine if verdict.received.path_id == reach.path_id), None)
+            mine, before = _said(held, session.name, reach.path_id) if held else (False, None)
             if before is None and count.paths >= session.max_prefix:
                 surplus += 1
                 continue
@@ -245,6 +244,12 @@ class Rib:
         if marked:
             marked.discard((prefix, key[1]))
         return True
+
+
+def _said(held: tuple[Verdict, ...], session: str, path_id: int) -> tuple[bool, Verdict | None]:
+    """Whether a session has anything among `held`, and what it has under this id."""
+    mine = [verdict for verdict in held if verdict.received.session == session]
+    return bool(mine), next((verdict for verdict in mine if verdict.received.path_id == path_id), None)
 
 
 def renamed(verdict: Verdict, before: str, after: str) -> Verdict:

@@ -71,6 +71,8 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     origin: Origin | None = None
 
     def __post_init__(self) -> None:
+        if self.hops and self.device is None and self.kind is RouteKind.LEARNED:  # nearly all
+            return
         if self.kind in (RouteKind.LOCAL, RouteKind.HOST):
             fits = self.device is not None and not self.hops
         else:
