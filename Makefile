@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 TOPOLOGY ?= containerlab/quickstart.clab.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help venv crds metrics tools test-tools cluster-binaries lab clean-lab cluster clean-cluster check test audit cni bench lock fmt
+.PHONY: help venv crds metrics tools test-tools cluster-binaries lab clean-lab cluster clean-cluster check test audit cni bench chaos lock fmt
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | column -t -s:
@@ -96,6 +96,9 @@ cni: felixpy/cni/felixpy-cni  ## the CNI plugin as one static program, for hosts
 
 felixpy/cni/felixpy-cni: felixpy/cni/shim.c
 	$(CC) -O2 -Wall -Wextra -Werror -static -o $@ $<
+
+chaos: tools venv  ## faults at random on a lab for 10 minutes, a table at the end; ARGS="--seed N --minutes M --faults a,b"
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 bench: venv  ## benchmarks against C and BIRD; ARGS="--quick ROW..." picks; results in bench-results/
 	$(BIN)/python -m tests.bench $(ARGS)

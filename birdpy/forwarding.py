@@ -2,12 +2,13 @@
 
 A restarted router finds its own routes in the kernel and does not know yet which of them still hold (RFC 4724 §4.1).
 They stay wanted, as they are, until the RIB wants their key differently or every peer that gave them has spoken:
-its End-of-RIB came, its time is over, or it is no peer any more. No peer waits for another one.
+its End-of-RIB came, its time is over, or it is no peer any more. No peer waits for another one, unless nobody told
+the way to its next hop yet: after a restart a session over two switches may be back before the switches' routes are.
 """
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from birdpy.latency import Latency
 from birdpy.saved import Given
@@ -17,6 +18,11 @@ from felixpy.reconcile.settle import Settler
 from felixpy.reconcile.table import Outcome, Table
 
 Routes = Mapping[RouteKey, Route]
+
+
+def no_path(_prefix: Prefix) -> bool:
+    """Nothing that was told leads nowhere."""
+    return False
 
 
 class Forwarding:
@@ -51,10 +57,18 @@ class Forwarding:
             self._givers[key] = waits
         return self._let_go()
 
-    def spoken(self, peer: Address) -> set[Prefix]:
-        """`peer` has said everything, or will not any more."""
+    def spoken(self, peer: Address, leads_nowhere: Callable[[Prefix], bool] = no_path) -> set[Prefix]:
+        """`peer` has said everything, or will not any more.
+
+        A prefix that was told again and `leads_nowhere` waits on, for those who may still tell of its next hop.
+        """
+        freed = [key for key, waits in self._givers.items() if waits == {peer}]
         for waits in self._givers.values():
             waits.discard(peer)
+        others = set[Address]().union(*self._givers.values())
+        for key in freed if others else ():
+            if leads_nowhere(key.prefix):
+                self._givers[key] = set(others)
         return self._let_go()
 
     def _let_go(self) -> set[Prefix]:

@@ -178,7 +178,7 @@ class State:
         if heard.changed and self._leans_on_gateways:  # a reachableBy gateway may be known by BGP alone
             heard.changed |= self._fix()
         for address in heard.spoken:
-            heard.changed = heard.changed | self.forwarding.spoken(address)
+            heard.changed = heard.changed | self.forwarding.spoken(address, self._leads_nowhere)
         self.touch(heard.changed)
         for address in heard.up | heard.back:
             self.telling.greet(
@@ -190,6 +190,10 @@ class State:
             self.peers_due.mark()
         if heard.up or heard.down or heard.held or heard.closing:
             self.clock_due.mark()
+
+    def _leads_nowhere(self, prefix: Prefix) -> bool:
+        """Whether there are paths to `prefix`, and no way to the next hop of any."""
+        return self.learning.selection.choice(prefix) is None and bool(self.learning.rib.candidates(prefix))
 
     def touch(self, prefixes: Iterable[Prefix]) -> None:
         """Work out anew what kernel and peers should have of these prefixes."""

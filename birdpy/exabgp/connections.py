@@ -4,6 +4,10 @@ TCP doubles its wait after every packet that is not answered, up to two minutes:
 minute would carry nothing for another one. Here it waits `RTO_MAX_MS` at most (Linux 6.15; before that the first six
 waits are not doubled), and the connection lives for the hold time, not for a number of packets. A dial that is under
 way waits in the same manner; `redial ADDRESS`, a command of ours, begins it anew at once.
+
+And what our end of a connection is, which birdpy gives as next hop: as shipped that is not told of a connection that
+the peer opened, and forgotten by a reload that comes between the connection and the session. Where it is to be chosen
+by the kernel, a connection that the peer opens is dropped by an error of ExaBGP's, as long as none was opened to it.
 """
 
 import socket
@@ -44,8 +48,47 @@ def patch_connections() -> None:
     listener.set_accepted_ttl = accepted
     Protocol.connect = connecting
     Outgoing._setup = setting_up
+    patch_ends()
     API.functions.insert(0, "redial")
     API.callback["text"]["redial"] = redial
+
+
+def patch_ends() -> None:
+    """Each session knows our end of its connection when it begins."""
+    from exabgp.reactor.listener import Listener
+    from exabgp.reactor.peer import Peer
+
+    begin, answer = Peer._main, Listener.new_connections
+
+    def beginning(self: Any) -> Iterator[Any]:  # its first step says that the session is up
+        know_our_end(self.neighbor, self.proto.connection.io)
+        yield from begin(self)
+
+    def answering(self: Any) -> Iterator[None]:
+        expect_any_end(self._reactor)
+        yield from answer(self)
+
+    Peer._main = beginning
+    Listener.new_connections = answering
+
+
+def expect_any_end(reactor: Any) -> None:
+    """Give each session that takes any of our addresses one that ExaBGP can compare with."""
+    from exabgp.protocol.ip import IP
+
+    for key in reactor.peers():
+        neighbor = reactor.neighbor(key)
+        if neighbor.auto_discovery and neighbor["local-address"] is None:
+            none = "0.0.0.0" if neighbor["peer-address"].ipv4() else "::"  # noqa: S104 - nothing is bound
+            neighbor["local-address"] = IP.create(none)
+
+
+def know_our_end(neighbor: Any, connection: Any) -> None:
+    """Note which of our addresses the peer sees, where none was configured."""
+    from exabgp.protocol.ip import IP
+
+    if neighbor.auto_discovery and connection is not None:
+        neighbor["local-address"] = IP.create(connection.getsockname()[0].partition("%")[0])
 
 
 def redial(_: Any, reactor: Any, service: str, line: str, _json: bool) -> bool:

@@ -29,7 +29,7 @@ def schema() -> Any:
 
 def test_all_topologies_are_there() -> None:
     names = {file.name.partition(".")[0] for file in OURS}
-    assert names == {"dual-stack", "leaf-spine", "quickstart", "route-reflector", "routed"}
+    assert names == {"dual-stack", "dual-tor", "leaf-spine", "quickstart", "route-reflector", "routed"}
 
 
 @pytest.mark.parametrize("file", OURS, ids=lambda file: file.name)

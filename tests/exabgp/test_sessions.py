@@ -109,6 +109,24 @@ def test_whoever_dials_one_stable_session_results(tmp_path: Path, ours_passive: 
         run(body)
 
 
+def test_a_peer_that_dials_is_answered_where_the_kernel_chooses_our_end_and_is_told_that_end(tmp_path: Path) -> None:
+    """It is the next hop of what we announce. The reloads come while the connection is made."""
+
+    async def body() -> None:
+        ours_only = session(source_address=None, passive=True)
+        async with node(tmp_path, ours_only) as ours:
+            for number in range(2, 8):
+                others = [session(f"10.0.9.{i}", passive=True) for i in range(1, number)]
+                await ours.configure(ours_only, *others)
+                await asyncio.sleep(0.1)
+            await ours.up(within_s=20)
+            told = [event.local for event in ours.events if isinstance(event, Up)]
+            assert told and set(told) == {ip_address("10.0.0.1")}
+
+    with network(*ADDRESSES), bird(tmp_path / "bird", bird_config(ACTIVE)):
+        run(body)
+
+
 @pytest.mark.parametrize("passive", [False, True])
 def test_ttl_security_refuses_a_peer_from_further_away(tmp_path: Path, passive: bool) -> None:
     """GTSM on the dialled and on the accepted connection; the peer that sends TTL 64 is the negative control."""

@@ -4,15 +4,18 @@ import math
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+import pytest
+from msgspec import structs
+
 from birdpy.forwarding import Forwarding
 from birdpy.orders import Orders, orders
 from birdpy.policy.sessions import SpeakerSettings
-from birdpy.rib.events import Down, Opened, Reach, Unreach, Up, Update
+from birdpy.rib.events import Down, EndOfRib, Opened, Reach, Unreach, Up, Update
 from birdpy.state import State
 from birdpy.telling import Telling
 from felixpy.kernel.memory import MemoryTable
 from felixpy.model.resources import Resource, WorkloadEndpoint
-from felixpy.model.routes import LOCAL_TABLE, RouteKey, RouteKind
+from felixpy.model.routes import LOCAL_TABLE, Device, Hop, Route, RouteKey, RouteKind
 from tests.unit.birdpy.builders import attributes, configuration, node, peer, resource, routes, snapshot, way
 
 NODES = (node("n1", "10.0.0.1/24"), node("n2", "10.0.0.2/24"))
@@ -65,3 +68,42 @@ def test_the_address_that_pods_dial_is_there_while_a_pod_is_a_peer() -> None:
     made.hear([Down(address, "stop, message [removed]")], 101.0)
     assert key not in made.forwarding.settler.desired
     assert address not in made.peers
+
+
+def restarted() -> State:
+    """A router that finds n2's block in its kernel, and the way to n2, which a switch told."""
+    made = state()
+    made.forwarding.adopt({route.key: route for route in (OVER_SWITCH, WAY)})
+    made.take(made_of(peer(peer_ip="10.0.0.9", as_number=65009)), 0.0)
+    made.learning.expect(0.0)
+    made.forwarding.wait_for({BLOCK: frozenset({N2}), LOOPBACKS: frozenset({SWITCH})}, frozenset(made.peers))
+    assert set(made.peers) == {N2, SWITCH}
+    for address, asn in ((N2, 64512), (SWITCH, 65009)):
+        made.hear([Opened(address, asn, asn, 90, frozenset({4}), 120), Up(address)], 1.0)
+    return made
+
+
+BLOCK, SWITCH = ip_network("10.65.2.0/26"), ip_address("10.0.0.9")
+OVER_SWITCH = Route(RouteKey(BLOCK, metric=1024), RouteKind.LEARNED, hops=(Hop(SWITCH, Device("eth0")),))
+BEHIND, LOOPBACKS = ip_address("192.0.2.2"), ip_network("192.0.2.0/24")
+WAY = structs.replace(OVER_SWITCH, key=RouteKey(LOOPBACKS, metric=1024))
+
+
+def test_after_a_restart_a_route_stays_until_those_have_spoken_who_may_know_the_way_to_its_next_hop() -> None:
+    """The session between loopback addresses is back before the switches have told the way there."""
+    made = restarted()
+    made.hear([Update(N2, (Reach(BLOCK, BEHIND),), (), attributes()), EndOfRib(N2, 4)], 2.0)
+    assert made.forwarding.settler.desired[OVER_SWITCH.key] == OVER_SWITCH
+    told = Update(SWITCH, (Reach(LOOPBACKS, SWITCH),), (), attributes(as_path=(65009,)))
+    made.hear([told, EndOfRib(SWITCH, 4)], 3.0)
+    assert made.forwarding.settler.desired[OVER_SWITCH.key].hops == OVER_SWITCH.hops
+    assert not made.forwarding.found
+
+
+@pytest.mark.parametrize("told", [(), (Reach(BLOCK, BEHIND),)], ids=["gave up", "has no way"])
+def test_after_a_restart_what_leads_nowhere_goes_when_all_have_spoken(told: tuple[Reach, ...]) -> None:
+    made = restarted()
+    made.hear([Update(N2, told, (), attributes()), EndOfRib(N2, 4)], 2.0)
+    assert (OVER_SWITCH.key in made.forwarding.settler.desired) is bool(told)
+    made.hear([EndOfRib(SWITCH, 4)], 3.0)
+    assert not made.forwarding.settler.desired

@@ -4,7 +4,15 @@ import socket
 from types import SimpleNamespace
 from typing import Any
 
-from birdpy.exabgp.connections import RTO_MAX_MS, TCP_RTO_MAX_MS, TCP_USER_TIMEOUT, live_for, redial, wait_briefly
+from birdpy.exabgp.connections import (
+    RTO_MAX_MS,
+    TCP_RTO_MAX_MS,
+    TCP_USER_TIMEOUT,
+    know_our_end,
+    live_for,
+    redial,
+    wait_briefly,
+)
 
 
 def test_only_a_peer_without_a_connection_is_dialled_anew() -> None:
@@ -45,3 +53,16 @@ def test_a_connection_waits_briefly_and_lives_for_the_hold_time() -> None:
             assert connection.getsockopt(socket.IPPROTO_TCP, 16) == 1
     wait_briefly(None)
     live_for(None, 90)
+
+
+def test_our_end_of_a_connection_is_known_whoever_opened_it_and_whatever_was_reloaded_since() -> None:
+    from exabgp.bgp.neighbor import Neighbor
+
+    with socket.create_server(("127.0.0.2", 0)) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            as_reloaded, named = Neighbor(), Neighbor()
+            as_reloaded.auto_discovery = True  # local-address auto: a reload makes a new one, which knows nothing
+            know_our_end(as_reloaded, accepted)
+            know_our_end(named, accepted)
+    assert (str(as_reloaded["local-address"]), named["local-address"]) == ("127.0.0.2", None)
