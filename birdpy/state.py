@@ -109,7 +109,10 @@ class State:
     def take(self, orders: Orders, now: float) -> Heard:
         """The datastore says this now."""
         before, self.orders = self.orders, orders
+        ground_moved = self.around.ignore(orders.speaker.ignored_interfaces)
         heard = self.learning.configure(orders.speaker, now)
+        if ground_moved:
+            heard.changed |= self.learning.on(self.around.ground())
         changed = self._judge(heard.anew) | self.learning.originate(orders.paths) | self._fix()
         self._stand()
         if before is None or (before.fib_key, before.export_key) != (orders.fib_key, orders.export_key):

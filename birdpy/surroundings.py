@@ -18,6 +18,8 @@ from felixpy.reconcile.table import Outcome
 
 NO_GATEWAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EINVAL)  # "Nexthop has invalid gateway"
 
+NEVER = ("cali*", "kube-ipvs*")  # as in Calico's own configuration of BIRD
+
 Gateway = tuple[Address, Device]
 T = TypeVar("T", Gateway, Device)
 
@@ -32,8 +34,14 @@ class Surroundings:
     failed: set[Gateway] = field(default_factory=set)
     forced: set[Gateway] = field(default_factory=set)  # the kernel refused these gateways without onlink
 
+    ignored: tuple[str, ...] = ()  # patterns of interfaces whose subnets no next hop is looked for in
     devices: frozenset[Device] = frozenset()  # that next hops may be reached over
     returned: set[Gateway | Device] = field(default_factory=set)  # what is back, and nobody has looked yet
+    _firm: ConnectedRoutes = field(init=False)  # `routes` without those of interfaces that are ignored
+    _beside: ConnectedRoutes = field(init=False)  # those
+
+    def __post_init__(self) -> None:
+        self._divide()
 
     def links(self, links: Mapping[Device, Link]) -> None:
         """These are all the links."""
@@ -42,9 +50,21 @@ class Surroundings:
     def look(self, routes: ConnectedRoutes, addresses: Collection[AssignedAddress]) -> None:
         """This is what the kernel holds now."""
         self.routes, self.addresses = routes, addresses
+        self._divide()
         self.forced.clear()  # whatever the kernel refused before, it may take now
         found = {way.device for ways in routes.ways.values() for way in ways if way.protocol != PROTOCOL_FELIX}
         self.devices = frozenset(device for device in found if device is not None)
+
+    def ignore(self, patterns: tuple[str, ...]) -> bool:
+        """These are BGPConfiguration's ignoredInterfaces; whether that moves the ground of next hops."""
+        before, self.ignored = self.ignored, patterns
+        if before != patterns:
+            self._divide()
+        return before != patterns
+
+    def _divide(self) -> None:
+        self._beside = self.routes.on((*NEVER, *self.ignored))
+        self._firm = self.routes.without(self._beside)
 
     def after(self, event: KernelEvent) -> bool:
         """Take in what needs no second look; whether the ground of next hops moved."""
@@ -87,7 +107,9 @@ class Surroundings:
 
     def ground(self) -> Ground:
         """What next hops are resolved on."""
-        return Ground(self.routes, frozenset(self.down), frozenset(self.failed), frozenset(self.forced))
+        return Ground(
+            self._firm, frozenset(self.down), frozenset(self.failed), frozenset(self.forced), ignored=self._beside
+        )
 
     def here(self, api_servers: tuple[Address, ...]) -> Here:
         """What import's guard protects."""

@@ -7,7 +7,7 @@ the next hop itself.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import gcd
 
 from felixpy.model.addresses import Address, Prefix
@@ -48,6 +48,7 @@ class Ground:
     down: Collection[Device] = frozenset()  # no carrier, or set down
     failed: Collection[tuple[Address, Device]] = frozenset()  # neighbours that do not answer
     forced: Collection[tuple[Address, Device]] = frozenset()  # the kernel refused the plain form: say onlink
+    ignored: ConnectedRoutes = field(default_factory=ConnectedRoutes)  # not to be stood on: only to say so
 
 
 def no_bgp_routes(_address: Address, _leaning: Chain) -> Iterator[tuple[Prefix, tuple[Address, ...]]]:
@@ -80,7 +81,11 @@ def resolve(next_hop: Address, ground: Ground, learned: Learned = no_bgp_routes,
                 return found
             reason = reason or f"through {prefix}: {found.reason}"
     default = ground.routes.covering(next_hop)
-    return _over_kernel(next_hop, default, ground) if default else Unresolved(reason or f"no route to {next_hop}")
+    if default:
+        return _over_kernel(next_hop, default, ground)
+    for way in ground.ignored.covering(next_hop):
+        return Unresolved(f"{way.device}, the way to {next_hop}, is among BGPConfiguration's ignoredInterfaces")
+    return Unresolved(reason or f"no route to {next_hop}")
 
 
 def resolve_firmly(next_hop: Address, ground: Ground) -> Resolution | None:

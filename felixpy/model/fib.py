@@ -4,8 +4,10 @@ birdpy resolves BGP next hops against this (RFC 4271 §5.1.3, §9.1.2.1). Only t
 rules (`ip rule`) are not followed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from itertools import chain
 
 from felixpy.model.addresses import Address, Prefix, family
 from felixpy.model.routes import Device
@@ -29,6 +31,11 @@ class ConnectedRoute:
     metric: int = 0  # lower wins
     onlink: bool = False
     usable: bool = True
+
+    @property
+    def connected(self) -> bool:
+        """Whether it is a subnet that the kernel derived from an interface address."""
+        return self.protocol == KERNEL and self.gateway is None and self.device is not None
 
 
 Network = tuple[int, int, int]  # family, prefix length, the network address as a number
@@ -70,15 +77,26 @@ class ConnectedRoutes:
                 return tuple(way for way in usable if way.metric == lowest)
         return ()
 
+    def on(self, patterns: Collection[str]) -> "ConnectedRoutes":
+        """The connected subnets of the interfaces whose names match one of `patterns` (`*` is any text)."""
+        return ConnectedRoutes.of(way for way in self if way.connected and _matches(way.device, patterns))
+
+    def without(self, others: "ConnectedRoutes") -> "ConnectedRoutes":
+        """The table without the ways of another one."""
+        left_out = set(others)
+        return ConnectedRoutes.of(way for way in self if way not in left_out) if left_out else self
+
+    def __iter__(self) -> Iterator[ConnectedRoute]:
+        return chain.from_iterable(self.ways.values())
+
     @property
     def subnets(self) -> frozenset[Prefix]:
         """The connected subnets: what the kernel itself derived from interface addresses."""
-        return frozenset(
-            way.prefix
-            for ways in self.ways.values()
-            for way in ways
-            if way.protocol == KERNEL and way.gateway is None and way.device is not None
-        )
+        return frozenset(way.prefix for way in self if way.connected)
+
+
+def _matches(device: Device | None, patterns: Collection[str]) -> bool:
+    return device is not None and any(fnmatchcase(device, pattern) for pattern in patterns)
 
 
 __all__ = ["ConnectedRoute", "ConnectedRoutes"]

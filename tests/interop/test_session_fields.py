@@ -2,9 +2,11 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from felixpy.model.addresses import Asn, parse_asn
 from felixpy.model.resources import BGPConfiguration, Metadata, Node, NodeBGP, Resource
 from felixpy.model.resources.base import Duration
 from tests.interop.neighbours import PREFIX, peer, soon, switch
@@ -69,14 +71,59 @@ def test_what_a_session_offers_is_what_its_resources_say(fabric: Fabric, tmp_pat
     assert listening == {"172.20.0.1:179", "[fd20::1]:179"}
 
 
-@pytest.mark.parametrize(("mode", "hop"), [("Keep", "172.20.0.2"), ("Auto", "172.20.0.1"), ("Self", "172.20.0.1")])
+@pytest.mark.parametrize(
+    ("fields", "hop"),
+    [
+        ({"next_hop_mode": "Keep"}, "172.20.0.2"),
+        ({"keep_original_next_hop": True}, "172.20.0.2"),
+        ({"next_hop_mode": "Auto"}, "172.20.0.1"),
+        ({"next_hop_mode": "Self"}, "172.20.0.1"),
+    ],
+)
 def test_the_next_hop_that_a_switch_hears_is_the_one_asked_for(
-    fabric: Fabric, tmp_path: Path, mode: str, hop: str
+    fabric: Fabric, tmp_path: Path, fields: dict[str, Any], hop: str
 ) -> None:
     """Of another node's block: kept, it leads straight there."""
-    fabric.put(switch=peer(next_hop_mode=mode))
+    fabric.put(switch=peer(**fields))
     n1, n2 = fabric.node("n1", 1), fabric.node("n2", 2)
     n1.start()
     n2.start()
     with fabric.beside(9), bird(tmp_path / "bird", switch()) as theirs:
         soon(lambda: f"BGP.next_hop: {hop}\n" in theirs.route("10.65.2.0/26"))
+
+
+def test_an_as_number_in_dots_is_that_number_and_a_peer_may_be_shown_another(fabric: Fabric, tmp_path: Path) -> None:
+    """Node.spec.bgp.asNumber 1.10 is AS 65546 (RFC 5396); to the switch this node is AS 65100, its localASNumber."""
+    n1, n2 = fabric.node("n1", 1), fabric.node("n2", 2)
+    for name, number in (("n1", 1), ("n2", 2)):
+        bgp = NodeBGP(as_number=parse_asn("1.10"), ipv4_address=f"172.20.0.{number}/24")
+        fabric.change(Resource(Metadata(name=name), Node(bgp=bgp)))
+    fabric.put(switch=peer(local_as_number=Asn(65100)), other=peer(8))
+    config = {
+        9: switch(neighbor="172.20.0.1 as 65100"),
+        8: switch(8, neighbor="172.20.0.1 as 65546", routes=""),
+    }
+    n1.start()
+    n2.start()
+    with fabric.beside(9), bird(tmp_path / "nine", config[9]) as nine:
+        soon(lambda: "BGP.as_path: 65100\n" in nine.route("10.65.1.0/26"))
+        soon(lambda: "BGP.as_path: 65100\n" in nine.route("10.65.2.0/26"))
+        soon(lambda: PREFIX in n1.routes())
+        with fabric.beside(8), bird(tmp_path / "eight", config[8]) as eight:
+            soon(lambda: "BGP.as_path: 65546\n" in eight.route("10.65.1.0/26"))
+            soon(lambda: "BGP.as_path: 65546\n" in eight.route("10.65.2.0/26"))
+
+
+def test_no_next_hop_is_looked_for_on_an_ignored_interface(fabric: Fabric, tmp_path: Path) -> None:
+    """As in Calico, whose BIRD does not read its subnets then. The session itself is the kernel's, and stays."""
+    fabric.put(switch=peer())
+    n1 = fabric.node("n1", 1)
+    n1.start()
+    with fabric.beside(9), bird(tmp_path / "bird", switch()):
+        soon(lambda: PREFIX in n1.routes())
+        for ignored, there in ((("eth1*",), False), ((), True)):
+            fabric.change(Resource(Metadata("default"), BGPConfiguration(ignored_interfaces=ignored)))
+            soon(lambda there=there: (PREFIX in n1.routes()) is there)  # type: ignore[misc]
+            reason = "next hop unresolved: eth1, the way to 172.20.0.9, is among BGPConfiguration's ignoredInterfaces"
+            assert [path["reason"] for path in n1.paths(PREFIX) if not there] == [reason] * (not there)
+            assert n1.up("172.20.0.9")

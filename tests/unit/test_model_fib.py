@@ -34,6 +34,14 @@ def test_a_route_without_carrier_is_passed_over() -> None:
     assert ConnectedRoutes.of([dead, DEFAULT]).covering(ip_address("10.0.0.7")) == (DEFAULT,)
 
 
+def test_subnets_of_named_interfaces_can_be_left_out() -> None:
+    on = TABLE.on(("eth0",))
+    assert list(on) == [SUBNET], "neither the default route nor one by way of a gateway is a subnet of an interface"
+    assert list(TABLE.on(("eth*",))) == [SUBNET] and list(TABLE.on(("et", "docker*"))) == []
+    assert TABLE.without(on).covering(ip_address("10.0.0.7")) == (DEFAULT,)
+    assert TABLE.without(ConnectedRoutes()) is TABLE
+
+
 def test_families_do_not_mix() -> None:
     assert TABLE.covering(ip_address("fd00::1")) == ()
     six = ConnectedRoute(ip_network("fd00::/64"), ETH1)

@@ -11,6 +11,7 @@ from birdpy.forwarding import Forwarding
 from birdpy.orders import Orders, orders
 from birdpy.policy.sessions import SpeakerSettings
 from birdpy.rib.events import Down, EndOfRib, Opened, Reach, Unreach, Up, Update
+from birdpy.rib.next_hops import Unresolved
 from birdpy.state import State
 from birdpy.telling import Telling
 from felixpy.kernel.memory import MemoryTable
@@ -29,9 +30,24 @@ def made_of(*resources: Resource[Any]) -> Orders:
 
 def state() -> State:
     made = State(Forwarding(MemoryTable(), resync_s=math.inf), Telling(MemoryTable(), dict, resync_s=math.inf))
-    made.around.routes = routes(way("10.0.0.0/24"))
+    made.around.look(routes(way("10.0.0.0/24")), ())
     made.look()
     return made
+
+
+def test_next_hops_on_an_ignored_interface_are_out_of_reach_as_long_as_it_is_ignored() -> None:
+    made = state()
+    made.take(made_of(), 0.0)
+    made.hear([Opened(N2, 2, 64512, 90, frozenset({4}), 120), Up(N2)], 1.0)
+    made.hear([Update(N2, (Reach(ip_network("10.65.7.0/26"), N2),), (), attributes())], 2.0)
+    key = RouteKey(ip_network("10.65.7.0/26"), metric=1024)
+    assert key in made.forwarding.settler.desired
+    made.take(made_of(configuration(ignored_interfaces=("docker*", "eth*"))), 3.0)
+    assert key not in made.forwarding.settler.desired
+    choice = made.learning.selection.way(N2)
+    assert choice == Unresolved("eth0, the way to 10.0.0.2, is among BGPConfiguration's ignoredInterfaces")
+    made.take(made_of(configuration(ignored_interfaces=("docker*",))), 4.0)
+    assert key in made.forwarding.settler.desired
 
 
 def test_a_gateway_that_bgp_alone_knows_makes_and_unmakes_the_way_to_its_peer() -> None:
