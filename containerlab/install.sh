@@ -47,6 +47,8 @@ if [ "$tests" = yes ]; then
     command_of strace || missing strace "the agent killed at each of its steps" strace
     command_of curl || missing curl "a page asked of a container" curl
     command_of dpkg-source || missing dpkg-dev "Kubernetes is built from Debian's source package" dpkg-source
+    command_of iperf3 || missing iperf3 "throughput in the benchmarks" iperf3
+    command_of ethtool || missing ethtool "offloads on and off in the benchmarks" ethtool
     command_of openssl || missing openssl "certificates of the cluster" openssl
     command_of etcd || missing etcd-server "the datastore of the cluster" etcd
     command_of containerd || missing containerd "containers of the cluster, and without one" containerd

@@ -206,9 +206,12 @@ def rss_mb(pid: int) -> float:
 
 
 @contextlib.contextmanager
-def sending(at: Site, routes: Path) -> Iterator[Bird]:
-    """The sender, its session with the receiver up and its routes not there yet."""
-    with at.fabric.beside(9), bird(routes.parent / "sender", SENDER.format(routes=routes)) as sender:
+def sending(at: Site, routes: Path, config: str = SENDER) -> Iterator[Bird]:
+    """The sender, its session with the receiver up and its routes not there yet. All of 172.30.0.0/16 is its own."""
+    with at.fabric.beside(9) as beside, contextlib.ExitStack() as stack:
+        beside.run("ip", "address", "add", "172.30.255.9/16", "dev", "eth1")
+        beside.run("ip", "route", "add", "local", "172.30.0.0/17", "dev", "lo")
+        sender = stack.enter_context(bird(routes.parent / "sender", config.format(routes=routes)))
         eventually(lambda: sender.is_up("to_n1"), 30)
         time.sleep(1.5)  # what else the receiver has to do at the start of a session is done
         yield sender

@@ -34,11 +34,13 @@ protocol kernel {{ learn; persist; scan time 2; graceful restart; merge paths on
 protocol static blocks {{ ipv4;
 include "{folder}/blocks.conf";
 }}
-template bgp mesh {{ local 172.20.0.{n} as 64512; multihop; graceful restart; hold time 240;
-  connect delay time 2; connect retry time 5; error wait time 5, 30;
-  ipv4 {{ import all; export where source = RTS_STATIC; add paths on; }}; }}
+protocol bfd {{ multihop {{ interval 300 ms; multiplier 3; }}; }}
+template bgp mesh {{ local 172.20.0.{n} as 64512; multihop; graceful restart;
+  {timers}
+  ipv4 {{ import all; export where source ~ [{sources}]; add paths on; }}; }}
 {peers}
 """
+CALICO = "hold time 240; connect delay time 2; connect retry time 5; error wait time 5, 30;"
 
 
 @dataclass(slots=True)
@@ -57,14 +59,14 @@ class Ears:
         return cls(found)
 
     def until(self, wanted: dict[str, set[bytes]], kind: int) -> float:
-        """When each node has said `kind` of all addresses wanted of it; RuntimeError when one does not."""
+        """When each node has said `kind` of all addresses wanted of it; TimeoutError when one does not."""
         left = {name: set(addresses) for name, addresses in wanted.items()}
         by_socket = {sock: name for name, sock in self.sockets.items()}
         end = time.perf_counter() + PATIENCE_S
         while any(left.values()):
             ready, _, _ = select.select(list(by_socket), [], [], max(0.0, end - time.perf_counter()))
             if not ready:
-                raise RuntimeError(f"not seen within {PATIENCE_S:.0f} s: {left}")
+                raise TimeoutError(f"not seen within {PATIENCE_S:.0f} s: {left}")
             for sock in ready:
                 for message in messages(sock.recv(1 << 16)):
                     if message.kind == kind:
@@ -125,8 +127,8 @@ class Bird2:
 
     name = "BIRD 2 as Calico runs it"
 
-    def __init__(self, fabric: Fabric) -> None:
-        self.fabric = fabric
+    def __init__(self, fabric: Fabric, *, reflected: bool = False, timers: str = CALICO) -> None:
+        self.fabric, self.reflected, self.timers = fabric, reflected, timers
         self.processes: dict[int, subprocess.Popen[str]] = {}
         self.numbers = range(1, len(fabric.machines) + 1)
         self.blocks = {number: [f"10.65.{number}.0/26"] for number in self.numbers}
@@ -147,7 +149,10 @@ class Bird2:
     def start_one(self, number: int) -> None:
         self.write(number)
         folder = self.folder(number)
-        (folder / "bird.conf").write_text(BIRD.format(n=number, folder=folder, peers=self.peers(number)))
+        sources = "RTS_STATIC, RTS_BGP" if self._reflects(number) else "RTS_STATIC"
+        peers = self.peers(number)
+        config = BIRD.format(n=number, folder=folder, peers=peers, timers=self.timers, sources=sources)
+        (folder / "bird.conf").write_text(config)
         command = ("bird", "-f", "-R", "-c", f"{folder}/bird.conf", "-s", f"{folder}/ctl")
         self.processes[number] = self.fabric.machines[number - 1].namespace.start(*command)
 
@@ -156,12 +161,16 @@ class Bird2:
         process.kill()
         process.communicate(timeout=10)
 
+    def _reflects(self, number: int) -> bool:
+        return self.reflected and number == len(self.numbers)
+
     def peers(self, number: int) -> str:
+        client = f" rr client; rr cluster id 172.20.0.{number};" if self._reflects(number) else ""
         return "".join(
             f"protocol bgp m{other} from mesh {{ neighbor 172.20.0.{other} as 64512;"
-            f"{' passive on;' if other > number else ''} }}\n"
+            f"{' passive on;' if other > number else ''}{client} }}\n"
             for other in self.numbers
-            if other != number
+            if other != number and (not self.reflected or len(self.numbers) in (other, number))
         )
 
     def stop(self) -> None:
