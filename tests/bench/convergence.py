@@ -56,12 +56,12 @@ def mesh_of(count: int, bench: Bench) -> Row:
 
 
 def mesh_10(bench: Bench) -> Row:
-    """Ten nodes."""
+    """Ten nodes: start, blocks told and withdrawn, the last one cut off for 10 s."""
     return mesh_of(10, bench)
 
 
 def mesh_20(bench: Bench) -> Row:
-    """Twenty nodes."""
+    """Twenty nodes: start, blocks told and withdrawn, the last one cut off for 10 s."""
     return mesh_of(20, bench)
 
 
