@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 TOPOLOGY ?= containerlab/quickstart.clab.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help venv crds metrics tools test-tools cluster-binaries lab clean-lab cluster clean-cluster check test audit cni bench chaos lock fmt
+.PHONY: help venv crds metrics tools test-tools cluster-binaries lab clean-lab cluster clean-cluster check lint test audit cni bench lock fmt
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | column -t -s:
@@ -22,22 +22,32 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-check: venv  ## lint, types, architecture, unit tests and laws; under a minute
+check: lint  ## lint, types, architecture, unit tests and laws; under a minute
+	$(BIN)/pytest -q -n 2 $(PURE)
+
+lint: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -n 2 tests/unit tests/laws tests/architecture
 
-test: venv test-tools cluster-binaries check  ## everything: make check, then a real kernel, real BGP daemons, real labs
+test: venv test-tools cluster-binaries lint  ## everything: make check, then a real kernel, real BGP daemons, real labs
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -q -p no:randomly tests/unit tests/laws
+	$(BIN)/coverage run -m pytest -q -n 2 $(PURE)
+	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
-	$(BIN)/pytest -q $(REAL) || { echo "those that failed are tried once more, alone: timing on a busy machine, or a defect" >&2; \
-	  $(BIN)/pytest -q --last-failed --last-failed-no-failures none $(REAL); }
+	@rm -f .pytest_cache/v/cache/lastfailed
+	$(BIN)/pytest -q -n 3 --dist loadfile $(WAITING) || test $$? = 1
+	$(BIN)/pytest -q $(ALONE) || test $$? = 1
+	@test ! -s .pytest_cache/v/cache/lastfailed || { \
+	  echo "those that failed are tried once more, alone: timing on a busy machine, or a defect" >&2; \
+	  $(BIN)/pytest -q --last-failed --last-failed-no-failures none $(WAITING) $(ALONE); }
 
-# Tests on a real kernel, real BGP daemons and real labs.
-REAL := tests/contract tests/netns tests/exabgp tests/interop tests/kube tests/lab tests/cluster tests/runtimes
+PURE := tests/unit tests/laws tests/architecture
+# On a real kernel, with real BGP daemons and a real API server: they wait more than they work, so three at a time.
+WAITING := tests/contract tests/netns tests/exabgp tests/interop tests/kube
+# Whole labs, clusters and container engines, one after the other.
+ALONE := tests/lab tests/runtimes tests/cluster
 
 test-tools:
 	@PYTHON="$(PYTHON)" containerlab/install.sh --tests $(ARGS)

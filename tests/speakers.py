@@ -37,7 +37,7 @@ def needs(*programs: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}")
 
 
-def eventually(claim: Callable[[], T], within_s: float = 10.0, every_s: float = 0.05) -> T:
+def eventually(claim: Callable[[], T], within_s: float = 30.0, every_s: float = 0.05) -> T:
     """The first true value of `claim`; AssertionError with the last one when it stays false."""
     end = time.monotonic() + within_s
     while True:

@@ -38,7 +38,7 @@ STEP_S = 120.0  # for one command of ours
 )
 @click.option("--wait", default=300.0, show_default=True, help="Seconds for pods, and then for the daemons, to go.")
 @click.option("--force", is_flag=True, help="Also while pods are attached: they lose their network.")
-@click.option("--stay", is_flag=True, help="Then wait for a signal: the pod of a DaemonSet must not end.")
+@click.option("--stay", is_flag=True, help="Do nothing but wait for a signal: the pod of a DaemonSet must not end.")
 @datastore_options
 def leave(*, node: str, wait: float, force: bool, stay: bool, datastore: str | None, lab: str | None) -> None:
     """Take this node out of felixpy's network. Each step that is done already is passed over.
@@ -51,12 +51,20 @@ def leave(*, node: str, wait: float, force: bool, stay: bool, datastore: str | N
       felixpy leave --node n1
       kubectl apply -k manifests/uninstall
     """
+    if stay:
+        _until_told()
+        return
     name = node or this_node()
     machine = Machine(Path("/"), state_dir())
     for said in _steps(machine, name, wait, force=force, where=(datastore, lab)):
         click.echo(f"{name}: {said}")
-    if stay:
-        signal.sigwait({signal.SIGTERM, signal.SIGINT})
+
+
+def _until_told() -> None:
+    """Wait for a signal. Blocked first: the kernel drops what a namespace's first process does not handle."""
+    ends = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+    signal.sigwait(ends)
 
 
 def _steps(

@@ -110,7 +110,11 @@ class Ground:
             env=enter.environment(place.lab, place.name), capture_output=True, text=True, timeout=90, check=False,
         )  # fmt: skip
 
-    def ready(self, selector: str, count: int, seconds: float = 120.0) -> None:
+    def rolled_out(self, *names: str, namespace: str = "felixpy") -> None:
+        """Wait until each of them is rolled out; AssertionError that says what its pods are waiting for."""
+        install.rolled_out(self.cluster.control, *names, namespace=namespace)
+
+    def ready(self, selector: str, count: int, seconds: float = 300.0) -> None:
         """Wait until `count` pods are ready and no other is left."""
 
         def check() -> bool:
@@ -150,8 +154,7 @@ class Ground:
                 text = re.sub(r', (\{cidr: )?"2001:db8:113::\S*?"\}?', "", text)
                 text = text.replace(', {cidr: "fd00:96::/112"}', "")
             self.kubectl("apply", "-f", "-", given=text)
-        for name in ("deployment/web", "deployment/one", "daemonset/everywhere"):
-            self.kubectl("rollout", "status", name, "--timeout=150s", timeout=160)
+        self.rolled_out("deployment/web", "deployment/one", "daemonset/everywhere", namespace="default")
 
 
 def lost(text: str) -> list[int]:

@@ -8,6 +8,7 @@ import yaml
 
 from tests.cluster import built
 from tests.cluster.cluster import Cluster
+from tests.cluster.control import Control
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 
@@ -43,6 +44,31 @@ def install(cluster: Cluster, overlay: str = "mesh", more: Mapping[str, str] | N
     """`kubectl apply -k`; returns when both DaemonSets are rolled out and every node is Ready."""
     control = cluster.control
     control.kubectl("apply", "-k", str(write(cluster, overlay, more)))
-    for name in ("felixpy", "birdpy"):
-        control.kubectl("-n", "felixpy", "rollout", "status", f"daemonset/{name}", "--timeout=90s", timeout=100)
-    control.kubectl("wait", "node", "--all", "--for=condition=Ready", "--timeout=60s", timeout=70)
+    rolled_out(control, "daemonset/felixpy", "daemonset/birdpy")
+    control.kubectl("wait", "node", "--all", "--for=condition=Ready", "--timeout=240s", timeout=250)
+
+
+def rolled_out(control: Control, *names: str, namespace: str = "felixpy", seconds: float = 300.0) -> None:
+    """Wait until each of them is rolled out; AssertionError that says what its pods are waiting for."""
+    for name in names:
+        wait = ("rollout", "status", name, f"--timeout={seconds:.0f}s")
+        try:
+            control.kubectl("-n", namespace, *wait, timeout=seconds + 20)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{_states(control, namespace)}") from error
+
+
+def _states(control: Control, namespace: str) -> str:
+    """Each pod that is not ready, with its events, and what its containers said last."""
+    said = [control.kubectl("-n", namespace, "get", "pods", "-o", "wide")]
+    for pod in control.get("-n", namespace, "pods")["items"]:
+        name, status = pod["metadata"]["name"], pod.get("status", {})
+        if all(one["ready"] for one in status.get("containerStatuses", [{"ready": False}])):
+            continue
+        said.append(control.kubectl("-n", namespace, "describe", "pod", name)[-2000:])
+        for words in ((), ("--previous",)):
+            try:
+                said.append(control.kubectl("-n", namespace, "logs", name, "--tail=20", *words))
+            except AssertionError as error:
+                said.append(str(error))
+    return "\n".join(said)

@@ -14,7 +14,7 @@ from felixpy.lab import enter
 from felixpy.lab.registry import Lab
 
 
-def until(check: Callable[[], object], what: str, seconds: float = 30.0, every: float = 0.1) -> None:
+def until(check: Callable[[], object], what: str, seconds: float = 60.0, every: float = 0.1) -> None:
     """Return as soon as `check` holds; AssertionError that names `what` when it does not in time."""
     give_up = time.monotonic() + seconds
     while not check():

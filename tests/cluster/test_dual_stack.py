@@ -37,6 +37,5 @@ def test_an_outside_host_reaches_pods_and_service_addresses_of_each_family_by_bg
 def test_both_daemonsets_roll_without_a_lost_packet_in_ipv6(dual: Ground) -> None:
     with dual.unbroken(dual.on("n1"), dual.on("n2"), 6):
         dual.kubectl("-n", "felixpy", "rollout", "restart", "daemonset/felixpy", "daemonset/birdpy")
-        for daemon in ("felixpy", "birdpy"):
-            dual.kubectl("-n", "felixpy", "rollout", "status", f"daemonset/{daemon}", "--timeout=150s", timeout=160)
+        dual.rolled_out("daemonset/felixpy", "daemonset/birdpy")
     until(lambda: dual.fetch("out", dual.on("n1").address(6), port=8080) == OUTSIDE[6], "and from outside")

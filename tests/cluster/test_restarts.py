@@ -15,7 +15,7 @@ AWAY_S = 60.0
 def test_a_rolling_restart_of_a_daemonset_loses_no_packet(ground: Ground, daemon: str) -> None:
     with ground.unbroken(ground.on("n1"), ground.on("n2")):
         ground.kubectl("-n", "felixpy", "rollout", "restart", f"daemonset/{daemon}")
-        ground.kubectl("-n", "felixpy", "rollout", "status", f"daemonset/{daemon}", "--timeout=150s", timeout=160)
+        ground.rolled_out(f"daemonset/{daemon}")
 
 
 def test_a_restart_of_containerd_loses_no_packet(ground: Ground) -> None:
@@ -49,7 +49,7 @@ def test_a_minute_without_api_server_and_restarts_of_our_daemons_in_it_lose_noth
         control.start_api()
         until(control.answers, "the API server is back", 60)
         for name in ("felixpy", "birdpy"):
-            until(lambda name=name: ready(ground, name) == 3, f"{name} is ready everywhere", 90)  # type: ignore[misc]
+            until(lambda name=name: ready(ground, name) == 3, f"{name} is ready everywhere", 240)  # type: ignore[misc]
 
 
 def ready(ground: Ground, daemon: str) -> int:

@@ -72,8 +72,7 @@ def seen(stage: Stage) -> Iterator[tuple[dict[str, set[Right]], dict[str, set[Ri
     """What was done and what was refused. A watch is in the log once it has ended: so both daemons are restarted."""
     ground = stage.show("ipv4")
     ground.kubectl("-n", "felixpy", "delete", "pod", "-l", "app.kubernetes.io/name in (felixpy, birdpy)", timeout=120)
-    for daemon in ("felixpy", "birdpy"):
-        ground.kubectl("-n", "felixpy", "rollout", "status", f"daemonset/{daemon}", "--timeout=150s", timeout=160)
+    ground.rolled_out("daemonset/felixpy", "daemonset/birdpy")
     yield used(ground.cluster.control.folder / "audit.log")
 
 

@@ -134,7 +134,7 @@ class Node:
         return found
 
 
-async def until(claim: Callable[[], T | None], within_s: float = 10.0) -> T:
+async def until(claim: Callable[[], T | None], within_s: float = 30.0) -> T:
     """The first true value of `claim`, asked every 20 ms while the loop goes on."""
     for _ in range(int(within_s / 0.02)):
         if value := claim():

@@ -155,7 +155,7 @@ class Running:
         return list(json.loads(self.exec(node, "ip", "-j", *options, "route") or "[]"))
 
 
-def until(check: Callable[[], object], seconds: float = 30.0) -> None:
+def until(check: Callable[[], object], seconds: float = 60.0) -> None:
     """Return as soon as `check` holds; AssertionError when it does not in time."""
     give_up = time.monotonic() + seconds
     while not check():

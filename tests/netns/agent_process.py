@@ -16,7 +16,7 @@ from felixpy.daemon.status import ask
 from felixpy.model.errors import Unreachable
 
 T = TypeVar("T")
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 START_S = 20.0  # of an agent; a second on a machine that does nothing else
 
 

@@ -99,8 +99,8 @@ class Machine:
     def exabgp(self) -> int:
         """The pid of its ExaBGP."""
         assert self.process is not None
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return int(children[0])
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return int(eventually(lambda: children.read_text().split())[0])
 
     def ask(self, what: str, **arguments: Any) -> Any:
         """Ask its router; None while it does not answer."""

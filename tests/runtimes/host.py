@@ -160,7 +160,7 @@ class Host:
         return {what: value for what, value in found.items() if value}
 
 
-def until(claim: Callable[[], T], within_s: float = 20.0) -> T:
+def until(claim: Callable[[], T], within_s: float = 60.0) -> T:
     """The first true answer of `claim`."""
     end = time.monotonic() + within_s
     while not (answer := claim()):
