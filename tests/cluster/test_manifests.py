@@ -50,6 +50,14 @@ def test_a_daemon_has_exactly_its_capabilities_and_no_privilege(daemon: str) -> 
         assert {"requests", "limits"} <= container["resources"].keys()
 
 
+def test_a_pod_that_has_uninstalled_holds_nothing_of_its_node() -> None:
+    """It outlives the deletion of its DaemonSet by some seconds, in which the next installation begins."""
+    (found,) = (one for one in documents("uninstall") if one["kind"] == "DaemonSet")
+    (left,) = found["spec"]["template"]["spec"]["containers"]
+    assert not {"volumeMounts", "env", "envFrom"} & left.keys()
+    assert left["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
 def test_every_overlay_holds_the_base_once() -> None:
     for overlay in OVERLAYS[:3]:
         names = [(one["kind"], one["metadata"]["name"]) for one in documents(overlay)]

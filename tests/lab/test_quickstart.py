@@ -19,28 +19,21 @@ Frame = tuple[str, str, str]  # protocols, source, destination
 def captured(lab: Running, where: tuple[str, str], source: str, target: str) -> list[Frame]:
     """The first two frames that carry an ICMP echo, inside whatever, at an interface while `source` pings."""
     place, interface = where
-    fields = ["-e", "frame.protocols", "-e", "ip.src", "-e", "ip.dst"]
+    fields = ("-T", "fields", "-e", "frame.protocols", "-e", "ip.src", "-e", "ip.dst")
+    # Not ended by tshark's own count, which counts what the filter leaves out, too.
     tshark = lab.start(
-        place,
-        "tshark",
-        "-lni",
-        interface,
-        "-c2",
-        "-a",
-        "duration:8",
-        "-Y",
-        "icmp.type in {0, 8}",
-        "-T",
-        "fields",
-        *fields,
-    )
+        place, "tshark", "-lni", interface, "-a", "duration:60", "-Y", "icmp.type in {0, 8}", *fields
+    )  # fmt: skip
     assert tshark.stdout is not None
-    while "Capturing" not in (line := tshark.stdout.readline()):
-        assert line, "tshark did not start"
-    lab.tried(source, "ping", "-c5", "-i0.2", "-W2", target)  # tshark may say so a moment before it captures
-    said, _ = tshark.communicate(timeout=20)
-    lab.children.remove(tshark)
-    rows = [line.split("\t") for line in said.splitlines() if "\t" in line]
+    ping = lab.start(source, "ping", "-i0.2", target)  # until it is seen: tshark says that it captures before it does
+    said, rows = "", list[list[str]]()
+    while len(rows) < 2 and (line := tshark.stdout.readline()):
+        said += line
+        if "\t" in line:
+            rows.append(line.strip("\n").split("\t"))
+    lab.stop(ping)
+    lab.stop(tshark)
+    assert rows, said
     return [(row[0], row[1], row[2]) for row in rows]
 
 
