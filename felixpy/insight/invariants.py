@@ -6,12 +6,12 @@ both ends say. A node that nobody could look into is no fault here: the caller s
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from felixpy.insight.delivery import own_blocks, undelivered
-from felixpy.insight.lookup import parsed
+from felixpy.insight.lookup import parsed, parsed_address
 from felixpy.insight.view import NetworkView, NodeView
 from felixpy.ipam.collect import problems
-from felixpy.model.addresses import parse_address
 from felixpy.model.resources import BGPConfiguration, Node
 
 INVARIANTS = ("pod-reachable", "block-deliverable", "loop", "blackhole", "sessions", "reflectors", "books")
@@ -56,26 +56,37 @@ def _blackholes(view: NetworkView) -> Iterator[Violation]:
 
 def _sessions(view: NetworkView) -> Iterator[Violation]:
     """Both ends of a session between nodes of the view have it, and it is up."""
+    ends = {name: _ends(node) for name, node in view.nodes.items()}
     for name, node in view.nodes.items():
         for peer in node.peers.peers if node.peers else ():
-            ports = [port.node for port in view.ports.get(parse_address(peer.address), ()) if port.node != name]
+            ports = [port.node for port in view.ports.get(parsed_address(peer.address), ()) if port.node != name]
             if peer.state != "established":
                 why = peer.held_down or peer.last_error or "no reason is known"
                 subject = f"{name} - {ports[0] if len(ports) == 1 else peer.address}"
                 yield Violation(
                     "sessions", subject, name, f"{peer.name} is {peer.state}: {why}", f"birdpy peers --node {name}"
                 )
-            if len(ports) == 1 and not _has_session_with(view.nodes[ports[0]], node):
+            if len(ports) == 1 and not ends[ports[0]].has_session_with(ends[name]):
                 proof = f"{name} has {peer.name}, and {ports[0]} has no session with an address of {name}"
                 yield Violation("sessions", f"{name} - {ports[0]}", name, proof, f"birdpy config --node {ports[0]}")
 
 
-def _has_session_with(node: NodeView, other: NodeView) -> bool:
-    """Whether `node` has a session with any address of `other`; True when it could not be asked."""
-    if node.peers is None or other.facts is None:
-        return True
-    held = {it.address for it in other.facts.addresses}
-    return any(peer.address in held for peer in node.peers.peers)
+class _Ends(NamedTuple):
+    """One node as an end of sessions: the addresses it holds and those it has sessions with; None: not known."""
+
+    held: frozenset[str] | None
+    peers: frozenset[str] | None
+
+    def has_session_with(self, other: "_Ends") -> bool:
+        """Whether this one has a session with any address of `other`; True when it could not be asked."""
+        return self.peers is None or other.held is None or not self.peers.isdisjoint(other.held)
+
+
+def _ends(node: NodeView) -> _Ends:
+    return _Ends(
+        frozenset(it.address for it in node.facts.addresses) if node.facts else None,
+        frozenset(it.address for it in node.peers.peers) if node.peers else None,
+    )
 
 
 def _reflectors(view: NetworkView) -> Iterator[Violation]:

@@ -5,7 +5,8 @@ of each node is worked out once from those of its next hops: n look-ups for n no
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from felixpy.insight.view import NetworkView
 from felixpy.insight.walk import End, Hop, Packet, onward
@@ -14,8 +15,7 @@ from felixpy.model.addresses import Address
 Known = dict[tuple[str, bool], "Fate"]  # by node, and whether the packet comes from another one
 
 
-@dataclass(frozen=True)
-class Fate:
+class Fate(msgspec.Struct, frozen=True, gc=False):
     """How a packet that is at `node` ends, by the worst of equal ways; `hops` lead there."""
 
     end: End
@@ -31,23 +31,24 @@ class Fate:
 def fates(view: NetworkView, destination: Address, nodes: Collection[str] | None = None) -> Mapping[str, Fate]:
     """The fate of packets to `destination` from each node (of `nodes`, when given) that could be looked into."""
     known: Known = {}
+    packet = Packet(destination)
     asked = [name for name in (view.nodes if nodes is None else nodes) if view.nodes[name].fib is not None]
-    return {name: _fate(view, name, destination, known, ()) for name in asked}
+    return {name: _fate(view, name, packet, known, ()) for name in asked}
 
 
-def _fate(view: NetworkView, node: str, destination: Address, known: Known, behind: tuple[str, ...]) -> Fate:
+def _fate(view: NetworkView, node: str, packet: Packet, known: Known, behind: tuple[str, ...]) -> Fate:
     if node in behind:
         return Fate(End.LOOP, node, ())
     place = node, bool(behind)
     if place in known:
         return known[place]
     worst: Fate | None = None
-    for step in onward(view, node, Packet(destination), into="" if behind else None):
+    for step in onward(view, node, packet, into="" if behind else None):
         hops = (step.hop,) if step.hop else ()
         if step.end is not None:
             fate = Fate(step.end, step.at, hops)
         else:
-            further = _fate(view, step.at, destination, known, (*behind, node))
+            further = _fate(view, step.at, packet, known, (*behind, node))
             fate = Fate(further.end, further.at, (*hops, *further.hops))
         if worst is None or worst.end.good > fate.end.good:
             worst = fate

@@ -108,7 +108,9 @@ class NetworkView:
 
         None when nobody in view does.
         """
-        candidates = [port for port in self.ports.get(via, ()) if port.node != node]
+        candidates = self.ports.get(via, ())
+        if len(candidates) != 1 or candidates[0].node == node:
+            candidates = tuple(port for port in candidates if port.node != node)
         if len(candidates) == 1:
             return candidates[0]
         entry = self.nodes[node].neighbours.get((device, str(via)))

@@ -4,8 +4,9 @@ Nothing is sent: so it works on a broken network, and says which hop breaks it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 from felixpy.insight.lookup import Decision, parsed_address
 from felixpy.insight.view import NetworkView, NodeView
@@ -36,8 +37,7 @@ class End(Enum):
         return self in (End.POD, End.HOST, End.LEAVES, End.UNKNOWN)
 
 
-@dataclass(frozen=True)
-class Hop:
+class Hop(msgspec.Struct, frozen=True, gc=False):
     """One node on the way: what its kernel decides and the way out that is followed."""
 
     node: str
@@ -47,8 +47,7 @@ class Hop:
     neighbour: NeighbourFact | None = None  # the entry of the next hop, if there is one
 
 
-@dataclass(frozen=True)
-class Walk:
+class Walk(msgspec.Struct, frozen=True, gc=False):
     """The hops and how they end."""
 
     hops: tuple[Hop, ...]
@@ -61,8 +60,7 @@ class Walk:
         return min((hop.link.mtu for hop in self.hops if hop.link), default=0)
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(msgspec.Struct, frozen=True, gc=False):
     """One way on from a node: to the node `at` when `end` is None, else the end of the way."""
 
     hop: Hop | None
@@ -71,8 +69,7 @@ class Step:
     into: str = ""  # the interface of `at` that the packet comes in by
 
 
-@dataclass(frozen=True)
-class Packet:
+class Packet(msgspec.Struct, frozen=True, gc=False):
     """What is looked for: with a source, the reverse path filters of the nodes on the way are asked too."""
 
     destination: Address
@@ -152,8 +149,9 @@ def _forwards(here: NodeView, destination: Address) -> bool:
 
 
 def _hop(here: NodeView, decision: Decision, way: WayFact, destination: Address) -> Hop:
-    target = str(destination) if way.via is None else way.via
-    return Hop(here.name, decision, way, here.links.get(way.device), here.neighbours.get((way.device, target)))
+    neighbours = here.neighbours  # `str` of an address costs as much as all the rest
+    target = way.via or str(destination) if neighbours else ""
+    return Hop(here.name, decision, way, here.links.get(way.device), neighbours.get((way.device, target)))
 
 
 def _out(view: NetworkView, here: NodeView, hop: Hop, destination: Address) -> Step:
