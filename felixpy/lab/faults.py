@@ -11,7 +11,7 @@ import yaml
 FILE = Path(__file__).with_name("faults.yaml")
 # What no fault of a lab can show: one kernel has one clock and one size of neighbour tables, one version of the
 # program runs, and router ids come from addresses that must differ for a lab to come up. Unit tests show them red.
-NOT_IN_A_LAB = frozenset({"clocks", "versions", "router-ids", "kernel", "conditions", "neighbour-table"})
+NOT_IN_A_LAB = frozenset({"clocks", "versions", "router-ids", "kernel", "neighbour-table"})
 
 
 class Fault(msgspec.Struct, frozen=True, rename={"spoil": "break", "mend": "heal"}, forbid_unknown_fields=True):
