@@ -51,6 +51,7 @@ def answers(router: Router) -> Answers:
         "routes": lambda _: routes(router),
         "explain": lambda given: explain(router, given),
         "health": lambda _: health(router),
+        "history": lambda _: router.parts.recorder.status(),
         "facts": lambda given: facts(router, given),
         "system": lambda _: system(router),
     }

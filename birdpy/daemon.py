@@ -27,6 +27,7 @@ from felixpy.datastore.beside import refuse_beside_calico
 from felixpy.datastore.kubernetes.places import Scope
 from felixpy.datastore.open import open_datastore
 from felixpy.datastore.source import DocumentStore
+from felixpy.history.recorder import Recorder, place_of
 from felixpy.kernel.links import Links
 from felixpy.kernel.monitor import Monitor
 from felixpy.kernel.netlink import Netlink
@@ -61,8 +62,8 @@ async def routed(settings: Settings, node: str, folder: Path, log: Log) -> None:
     exabgp = ExaBGP(Place(folder / "exabgp"), log)
     exabgp.warm()  # its imports take as long as all of the rest
     state = Path(settings.state_dir) if settings.state_dir else state_dir()
-    scope = Scope(node, namespace=settings.namespace, keep=(state / KNOWN, folder / KNOWN))
-    datastore = open_datastore(settings.datastore, settings.lab, scope)
+    keep = (state / KNOWN, folder / KNOWN)
+    datastore = open_datastore(settings.datastore, settings.lab, Scope(node, namespace=settings.namespace, keep=keep))
 
     def ours(key: RouteKey, route: Route) -> bool:
         return router.ours(key, route)
@@ -71,12 +72,13 @@ async def routed(settings: Settings, node: str, folder: Path, log: Log) -> None:
     monitor = Monitor(own=(routes.port,), ignore=(PROTOCOL_FELIX,), quiet=settings.watch_neighbours)
     looks = Netlink()  # not the one that writes: its answers may still be on the way when somebody looks
     watch = Watch(monitor, Links(looks), looks, routes, settings.protocol)
-    saved_at = state / "birdpy.json"
     watched = WatchedNeighbours(settings.protocol)
     sysctls = KernelSysctls(Path(settings.sysctl_dir or sysctl_dir()))
     nearby = Nearby(watched, sysctls, folder / before.FILE_NAME, watching=settings.watch_neighbours)
     earlier = recollection.Recollection(folder / recollection.FILE_NAME, node, routes)
-    router = Router(settings, Parts(node, datastore, routes, watch, nearby, exabgp, earlier, saved_at, log))
+    recorder = Recorder(place_of("birdpy", state, settings.history_mb), log)
+    saved = state / "birdpy.json"
+    router = Router(settings, Parts(node, datastore, routes, watch, nearby, exabgp, earlier, saved, recorder, log))
     server = await serve(status_socket("birdpy", folder), answers(router))
     control = await serve(control_socket("birdpy", folder), orders_taken(router))
     open_servers = [server, control]

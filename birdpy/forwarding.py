@@ -39,6 +39,7 @@ class Forwarding:
         self.standing: Routes = {}  # beside it
         self.latency = Latency()
         self._writing = asyncio.Lock()  # the table is for one task at a time
+        self.passed: Callable[[Outcome[RouteKey, Route]], None] = lambda _: None  # hears of every pass
 
     def adopt(self, rows: Routes) -> None:
         """Want what the kernel holds of ours at the start, until somebody has spoken."""
@@ -148,9 +149,11 @@ class Forwarding:
         waiting = self.latency.pass_began()
         async with self._writing:
             outcome = last = await self.settler.settle(now, may_erase=may_erase)
+            self.passed(outcome)
             if not self._holes.isdisjoint(outcome.plan.write):
                 self.settler.resync()
                 last = await self.settler.settle(now, may_erase=may_erase)
+                self.passed(last)
         desired, held = self.settler.desired, self.settler.held
         self._holes &= desired.keys()
         there = (k for k in self._holes if k not in last.plan.write and held.get(k) == desired[k])

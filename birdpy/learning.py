@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
-from birdpy import peers
+from birdpy import causes, peers
 from birdpy.peers import Fate, Peer
 from birdpy.policy.changes import Change, Effect, change
 from birdpy.policy.imports import Surroundings, judgement
@@ -33,6 +33,7 @@ from birdpy.rib.next_hops import Ground
 from birdpy.rib.path import Path
 from birdpy.rib.selection import Selection
 from birdpy.rib.table import Judge, Rib, Sender, Touched
+from felixpy.history.events import Cause
 from felixpy.model.addresses import Address, Prefix
 
 UNADDRESSED = Overflow | Acked | Shutdown  # events that are about no peer
@@ -52,6 +53,8 @@ class Heard:
     ask: set[Address] = field(default_factory=set)  # to be asked for everything again
     closing: set[Address] = field(default_factory=set)  # to be told nothing from now on, and then closed
     back: set[Address] = field(default_factory=set)  # were closing, and are wanted again
+    causes: Mapping[Prefix, Cause] = field(default_factory=dict)  # why, of those that an event was about
+    parted: list[Peer] = field(default_factory=list)  # are no peers any more
     changes: dict[str, Change] = field(default_factory=dict)  # sessions, by name, that are configured otherwise now
     begun: set[str] = field(default_factory=set)  # sessions, by name, that there were not before
 
@@ -81,7 +84,8 @@ class Learning:
         A session that is up and should be no more is closing first, until it was told that nothing is here: merely
         closed, its peer would keep our routes as stale for the restart time.
         """
-        heard, touched = Heard(), set[Prefix]()
+        heard, touched = Heard(), dict[Prefix, Cause]()
+        heard.causes = touched
         self._wanted = {session.address: session for session in speaker.sessions}
         for address, peer in tuple(self.peers.items()):
             after = self._wanted.get(address)
@@ -90,9 +94,9 @@ class Learning:
                     peer.closing = now + peers.CLOSE_WITHIN_S
                     heard.closing.add(address)
             elif after is None or after.peer_as != peer.session.peer_as:
-                touched |= self._part_with(peer, heard)
+                touched |= dict.fromkeys(self._part_with(peer, heard), causes.removed(peer))
             else:
-                touched |= self._reconfigure(peer, after, heard)
+                touched |= dict.fromkeys(self._reconfigure(peer, after, heard), causes.removed(peer))
         for address, session in self._wanted.items():
             if address not in self.peers:
                 self.peers[address] = Peer(session, since=now)
@@ -107,6 +111,7 @@ class Learning:
         self._judges.pop(name, None)
         heard.spoken.add(address)
         heard.down.add(address)
+        heard.parted.append(peer)
         return self.rib.lost(name)
 
     def _reconfigure(self, peer: Peer, after: Session, heard: Heard) -> Touched:
@@ -155,15 +160,16 @@ class Learning:
 
     def hear(self, events: Iterable[Event], now: float) -> Heard:
         """Take in a burst of events, in their order."""
-        heard, touched = Heard(), dict[Prefix, None]()
+        heard, touched = Heard(), dict[Prefix, Cause]()
+        heard.causes = touched
         for event in events:
             if isinstance(event, Overflow):
-                touched |= dict.fromkeys(self._overflow(heard, now))
+                touched |= dict.fromkeys(self._overflow(heard, now), causes.OVERFLOW)
             if isinstance(event, UNADDRESSED):
                 continue
             peer = self.peers.get(event.peer)
             if peer is not None:
-                touched |= dict.fromkeys(self._one(event, peer, heard, now))
+                touched |= dict.fromkeys(self._one(event, peer, heard, now), causes.of_event(event, peer))
         heard.changed = self.selection.update(touched)
         return heard
 
@@ -246,15 +252,20 @@ class Learning:
 
     def keep_time(self, now: float) -> Heard:
         """Sweep what has waited long enough."""
-        heard, touched = Heard(), set[Prefix]()
+        heard, touched = Heard(), dict[Prefix, Cause]()
+        heard.causes = touched
         for address, peer in self.peers.items():
             due = peers.overdue(peer, now)
             if due:
-                touched |= self.rib.sweep(peer.session.name, due)
+                touched |= dict.fromkeys(self.rib.sweep(peer.session.name, due), causes.overdue(peer))
             if due and not peer.awaiting:
                 heard.spoken.add(address)
         heard.changed = self.selection.update(touched)
         return heard
+
+    def leads_nowhere(self, prefix: Prefix) -> bool:
+        """Whether there are paths to `prefix`, and no way to the next hop of any."""
+        return self.selection.choice(prefix) is None and bool(self.rib.candidates(prefix))
 
     def givers(self, prefix: Prefix) -> frozenset[Address]:
         """Which peers gave what is in use for `prefix`; none when it is our own or nothing is."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from birdpy.answers import peers
 from birdpy.router import Router
 from felixpy.model.metrics import Measured, Metric
+from felixpy.model.past import HISTORY_DROPPED, HISTORY_SIZE
 from felixpy.model.status import PeerStatus
 
 MESH_SHOWN = 32  # a larger mesh is one peer: nodes x nodes series would be the monitoring's end
@@ -26,6 +27,7 @@ UNDECODABLE = Metric("exabgp_undecodable_lines", "counter", "lines of ExaBGP tha
 QUEUE = Metric("bridge_queue_bytes", "gauge", "what the bridge has handed over and the router not yet taken in")
 METRICS = (
     UP, SESSIONS, RECEIVED, ACCEPTED, ADVERTISED, FIB, REPAIRS, DECISION, PROGRAMMING, RESTARTS, UNDECODABLE, QUEUE,
+    HISTORY_DROPPED, HISTORY_SIZE,
 )  # fmt: skip
 
 
@@ -41,6 +43,7 @@ def measured(router: Router) -> Measured:
         RESTARTS: {(): float(exabgp.restarts)},
         UNDECODABLE: {(): float(exabgp.undecodable)},
         QUEUE: {(): float(exabgp.queued)},
+        **router.parts.recorder.measured(),
     }
 
 

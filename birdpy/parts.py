@@ -9,6 +9,7 @@ from birdpy.recollection import Recollection
 from birdpy.watching import Watch
 from felixpy.daemon.logs import Log
 from felixpy.datastore.source import Datastore
+from felixpy.history.recorder import Recorder
 from felixpy.kernel.routes import KernelRoutes
 
 
@@ -24,4 +25,5 @@ class Parts:
     exabgp: ExaBGP
     recollection: Recollection
     saved_at: Path
+    recorder: Recorder
     log: Log

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 from birdpy import departure, saved
+from birdpy.chronicle import Chronicle
 from birdpy.config import Settings, api_servers, preferences, speaker_settings
 from birdpy.finishing import may_end
 from birdpy.foresight import before
@@ -21,7 +22,7 @@ from birdpy.leaving import Leaving, Outside
 from birdpy.notes import Notes
 from birdpy.orders import KINDS, orders
 from birdpy.parts import Parts
-from birdpy.peers import next_deadline
+from birdpy.peers import Peer, next_deadline
 from birdpy.policy.changes import speaker_change
 from birdpy.policy.session import Speaker
 from birdpy.rib.events import Down, Event
@@ -57,6 +58,8 @@ class Router:
             api_servers(settings),
             preferences(settings),
         )
+        self.chronicle = Chronicle(parts.recorder)
+        self.chronicle.follow(self.state)
         self.leaving = Leaving(
             self.state,
             Outside(
@@ -66,7 +69,7 @@ class Router:
                 moved=self._left,
             ),
         )
-        self.inquiry = Inquiry(self.state, read_counters, self.now, self.story.not_up)
+        self.inquiry = Inquiry(self.state, read_counters, self.now, self._not_up)
         self.snapshot = Snapshot()
         self.ledger = saved.load(parts.saved_at, parts.node)
         self.lag = Lag(time.monotonic())
@@ -97,6 +100,7 @@ class Router:
                 ("save who gave what", self._save),
                 ("ask why sessions are down", self.inquiry.keep),
                 ("note that we are here", self._be_remembered),
+                ("write the history", self.parts.recorder.keep),
             ):
                 tasks.create_task(work(), name=name)
 
@@ -221,6 +225,10 @@ class Router:
         if any(isinstance(event, Down) and event.ours for event in events):
             self._restarted()
         await self._ask(heard.ask)
+
+    def _not_up(self, peer: Peer, reason: str) -> None:
+        self.story.not_up(peer, reason)
+        self.chronicle.session("not up", peer, reason)
 
     async def _ask(self, addresses: Iterable[Address]) -> None:
         """Have these peers say everything again (RFC 2918)."""

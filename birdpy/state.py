@@ -9,7 +9,9 @@ kernel ------ look ---+   touched prefixes   +-- telling (peers) ----- answered 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 
-from birdpy import peers
+from birdpy import causes, peers
+from birdpy.causes import Causes
+from birdpy.chronicle import Chronicle
 from birdpy.desired.advertisements import Chosen, advertisements
 from birdpy.desired.fib import learned_route, reachable_by
 from birdpy.due import Due, Pace
@@ -26,6 +28,7 @@ from birdpy.rib.next_hops import Resolution, Resolved
 from birdpy.stage import AWAY, QUIET, Stage
 from birdpy.surroundings import Surroundings
 from birdpy.telling import Telling
+from felixpy.history.events import Cause
 from felixpy.model.addresses import Address, Prefix
 from felixpy.model.routes import Route, RouteKey, RouteKind
 from felixpy.reconcile.table import Outcome
@@ -54,6 +57,7 @@ class State:
         self.sessions_due, self.clock_due, self.save_due, self.nearby_due = Due(), Due(), Due(), Due()
         self.unsaved: dict[Prefix, None] = {}  # whose givers may be others than those written down
         self.stage = Stage.SERVING
+        self.chronicle = Chronicle()
         self._api_servers = api_servers
         self._relied_on: frozenset[Prefix] = frozenset()  # `programmed` as the peers know it
         self._policy: object = None  # what import policy was made of
@@ -113,7 +117,9 @@ class State:
         heard = self.learning.configure(orders.speaker, now)
         if ground_moved:
             heard.changed |= self.learning.on(self.around.ground())
-        changed = self._judge(heard.anew) | self.learning.originate(orders.paths) | self._fix()
+        judged = self._judge(heard.anew)
+        own = self.learning.originate(orders.paths) | self._fix()
+        changed = causes.configured(heard, judged, own, (before, orders))
         self._stand()
         if before is None or (before.fib_key, before.export_key) != (orders.fib_key, orders.export_key):
             changed |= set(self.learning.selection.choices)
@@ -144,7 +150,7 @@ class State:
     def look(self) -> None:
         """The kernel's other routes, links or addresses are those of `around` now."""
         changed = self.learning.on(self.around.ground())
-        self.touch(changed | self._judge() | self._fix())
+        self.touch(changed | self._judge() | self._fix(), Cause("ground moved", why=self.around.news()))
 
     def hear(self, events: Sequence[Event], now: float) -> Heard:
         """Peers did this."""
@@ -181,8 +187,9 @@ class State:
         if heard.changed and self._leans_on_gateways:  # a reachableBy gateway may be known by BGP alone
             heard.changed |= self._fix()
         for address in heard.spoken:
-            heard.changed = heard.changed | self.forwarding.spoken(address, self._leads_nowhere)
-        self.touch(heard.changed)
+            heard.changed = heard.changed | self.forwarding.spoken(address, self.learning.leads_nowhere)
+        self.chronicle.sessions(heard, self.peers)
+        self.touch(heard.changed, causes.LEANED if heard.causes else causes.SPOKEN, heard.causes)
         for address in heard.up | heard.back:
             self.telling.greet(
                 address, self._advertisements(self.learning.selection.choices, [self.peers[address].speaking])
@@ -194,15 +201,12 @@ class State:
         if heard.up or heard.down or heard.held or heard.closing:
             self.clock_due.mark()
 
-    def _leads_nowhere(self, prefix: Prefix) -> bool:
-        """Whether there are paths to `prefix`, and no way to the next hop of any."""
-        return self.learning.selection.choice(prefix) is None and bool(self.learning.rib.candidates(prefix))
-
-    def touch(self, prefixes: Iterable[Prefix]) -> None:
-        """Work out anew what kernel and peers should have of these prefixes."""
+    def touch(self, prefixes: Iterable[Prefix], cause: Cause = causes.SPOKEN, each: Causes = causes.NONE) -> None:
+        """Work out anew what kernel and peers should have of these prefixes, and note why."""
         todo = list(prefixes)
         if not todo or self.orders is None:
             return
+        self.chronicle.touched(self.learning, todo, each, cause)
         for prefix in todo:
             self.forwarding.want(prefix, self._route(prefix))
         self.tell(todo)
@@ -231,7 +235,7 @@ class State:
         """The peers were told this: blackholes of blocks that nobody believes in any more may go."""
         gone = {key.prefix for key in outcome.plan.erase}
         if gone and self.orders is not None:
-            self.touch(gone)
+            self.touch(gone, causes.RELEASED)
         self._let_go(lambda peer: self.telling.hushed(peer.session.address))
 
     def _judge(self, sessions: frozenset[str] = frozenset()) -> Set[Prefix]:

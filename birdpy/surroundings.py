@@ -37,6 +37,7 @@ class Surroundings:
     ignored: tuple[str, ...] = ()  # patterns of interfaces whose subnets no next hop is looked for in
     devices: frozenset[Device] = frozenset()  # that next hops may be reached over
     returned: set[Gateway | Device] = field(default_factory=set)  # what is back, and nobody has looked yet
+    told: tuple[frozenset[Device], frozenset[Gateway]] = (frozenset(), frozenset())  # `down` and `failed` of `news`
     _firm: ConnectedRoutes = field(init=False)  # `routes` without those of interfaces that are ignored
     _beside: ConnectedRoutes = field(init=False)  # those
 
@@ -110,6 +111,15 @@ class Surroundings:
         return Ground(
             self._firm, frozenset(self.down), frozenset(self.failed), frozenset(self.forced), ignored=self._beside
         )
+
+    def news(self) -> str:
+        """What is down or back since this was asked last, in words."""
+        (down, failed), self.told = self.told, (frozenset(self.down), frozenset(self.failed))
+        words = [f"{device} down" for device in sorted(self.down - down)]
+        words += [f"{device} up" for device in sorted(down - self.down)]
+        words += [f"{via} dev {device} lost" for via, device in sorted(self.failed - failed, key=str)]
+        words += [f"{via} dev {device} back" for via, device in sorted(failed - self.failed, key=str)]
+        return ", ".join(words) or "another route or address of this node changed"
 
     def here(self, api_servers: tuple[Address, ...]) -> Here:
         """What import's guard protects."""

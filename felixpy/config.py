@@ -69,6 +69,9 @@ class Settings:
         "",
         Setting("where /proc/sys is writable; a container mounts net/ elsewhere", environment="FELIXPY_SYSCTL_DIR"),
     )
+    history_mb: int = setting(
+        32, Setting("what the log of pods' routes may take of the disk; 0 is no log", "MB", 0, 1 << 20)
+    )
     log_level: str = setting(
         "info", Setting("least severity that is logged", choices=("debug", "info", "warning", "error"))
     )

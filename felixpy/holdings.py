@@ -38,6 +38,7 @@ class Holdings:
 
     def __init__(self, tables: Tables, resync_s: float = 90.0) -> None:
         self._ask_sysctls = tables.ask_sysctls
+        self.passed: Callable[[str, Outcome[Any, Any]], None] = lambda _table, _outcome: None  # hears of every pass
         self.resync_s = period = resync_s or math.inf  # 0: never
         self.routes = Settler(tables.routes, resync_s=period, doubt=tables.doubt_routes)
         self.neighbours = Settler(tables.neighbours, resync_s=period)
@@ -94,6 +95,7 @@ class Holdings:
         for name, settler in self.tables():
             if settler.due_at() <= now or may_erase != settler.may_erase:
                 outcomes[name] = await settler.settle(now, may_erase=may_erase)
+                self.passed(name, outcomes[name])
         return outcomes
 
     def resync(self) -> None:

@@ -6,6 +6,7 @@ from felixpy.agent import Agent
 from felixpy.audit import Audited
 from felixpy.cni.calls import Calls
 from felixpy.model.metrics import Measured, Metric
+from felixpy.model.past import HISTORY_DROPPED, HISTORY_SIZE
 
 FIB = Metric("fib_routes", "gauge", "pods' routes that the kernel held when it was last read")
 REPAIRS = Metric("repairs", "counter", "rows that someone else changed or removed, to be put back", ("table",))
@@ -31,6 +32,7 @@ FULL = Metric(
 )
 METRICS = (
     FIB, REPAIRS, ENDPOINTS, CHANGES, CALLS, REFUSED, VIOLATIONS, CHECKED, CHECK_TOOK, ADDRESSES, FULL,
+    HISTORY_DROPPED, HISTORY_SIZE,
 )  # fmt: skip
 
 

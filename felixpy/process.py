@@ -13,6 +13,7 @@ from felixpy.addressing import keep_address
 from felixpy.agent import Agent
 from felixpy.answers import Answers
 from felixpy.audit import Audited
+from felixpy.chronicle import Chronicle
 from felixpy.cni.calls import Calls
 from felixpy.config import Settings
 from felixpy.daemon import paths
@@ -28,9 +29,11 @@ from felixpy.datastore.open import open_datastore
 from felixpy.datastore.source import Datastore
 from felixpy.desired.state import Circumstances
 from felixpy.guarding import forget_connections, keep_guard
+from felixpy.history.recorder import Recorder, place_of
 from felixpy.local import LocalEndpoints
 from felixpy.metered import measured
 from felixpy.model.errors import Trouble, Unreachable, Usage
+from felixpy.model.metrics import Measured
 from felixpy.pools import asked_pools, first_pools
 from felixpy.surroundings import KernelSide, has_ipv6
 
@@ -97,11 +100,14 @@ async def _work(settings: Settings, datastore: Datastore, parts: Sequence[Part],
         agent = Agent(Circumstances(settings.node, kernel_has_ipv6=has_ipv6()), kernel.around(datastore, log))
         kernel.agent = agent
         answers = Answers(agent, kernel.reader.read, time.time())
-        server = await serve(paths.status_socket("felixpy", folders.run), answers.by_question())
+        recorder = Recorder(place_of("felixpy", folders.state, settings.history_mb), log)
+        Chronicle(recorder).follow(agent.around.holdings)
+        questions = {**answers.by_question(), "history": lambda _: recorder.status()}
+        server = await serve(paths.status_socket("felixpy", folders.run), questions)
         stack.callback(server.close)
         hosted = Hosted(settings, datastore, agent.local, agent, folders.run, folders.state, log)
         if settings.metrics_port:
-            asked = Asked(answers.known_health, partial(measured, agent, hosted.calls, hosted.audited))
+            asked = Asked(answers.known_health, partial(all_measured, hosted, recorder))
             served = await serve_metrics(settings.metrics_port, asked, settings.metrics_address)
             stack.callback(served.close)
         if not settings.take_over:
@@ -109,12 +115,18 @@ async def _work(settings: Settings, datastore: Datastore, parts: Sequence[Part],
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(agent.run(), name="the agent")
+                tasks.create_task(recorder.keep(), name="write the history")
                 tasks.create_task(keep_guard(agent), name="keep the source check")
                 tasks.create_task(forget_connections(agent), name="forget connections")
                 for part in (keep_address, make_pools, stamp_blocks, *parts):
                     tasks.create_task(part(hosted), name=getattr(part, "__name__", "a part"))
         except* Trouble as group:
             raise next(leaves(group)) from group
+
+
+def all_measured(hosted: Hosted, recorder: Recorder) -> Measured:
+    """What the agent measures, and its log."""
+    return {**measured(hosted.agent, hosted.calls, hosted.audited), **recorder.measured()}
 
 
 async def stamp_blocks(hosted: Hosted) -> None:

@@ -7,6 +7,8 @@ from felixpy.show.lazy import LazyGroup, Verb, run
 VERBS = {
     "run": Verb("felixpy.cli.run:run", "the agent: keep this node's kernel as its pods need it"),
     "routes": Verb("felixpy.cli.routes:routes", "a node's routes: wanted, installed, from whom and why"),
+    "history": Verb("felixpy.cli.history:history", "what happened to a prefix or with a peer, and why"),
+    "diff": Verb("felixpy.cli.diff:diff", "what changed in the routes between two moments"),
     "top": Verb("felixpy.cli.top:top", "every node in one line, live"),
     "facts": Verb("felixpy.cli.facts:facts", "what decides where a node's kernel sends a packet"),
     "doctor": Verb("felixpy.cli.doctor:doctor", "what ails a node or the cluster, and what mends it"),

@@ -5,8 +5,10 @@ import time
 import click
 
 from felixpy.cli.joined import line, look
+from felixpy.history.moments import iso, parse_moment
 from felixpy.model.addresses import Prefix, host_prefix, parse_address, parse_prefix
 from felixpy.model.errors import Usage
+from felixpy.model.past import PastRoute, PastRoutes
 from felixpy.model.status import RouteStatus
 from felixpy.show.ages import age
 from felixpy.show.options import complete_lab, complete_node
@@ -21,6 +23,7 @@ Examples:
   felixpy routes --node n1
   felixpy routes --node n1 10.65.1.0/26 -o wide
   felixpy routes --node n1 --watch
+  felixpy routes --node n1 --at '10m ago'
   felixpy routes --node n1 -o json | jq '.routes[] | select(.wanted != .installed)'
 """
 )
@@ -28,18 +31,60 @@ Examples:
 @click.option("--node", metavar="NODE", shell_complete=complete_node, help="Whose routes; this machine's by default.")
 @click.option("--lab", metavar="LAB", shell_complete=complete_lab, help="The lab that has the node, when several do.")
 @click.option("--datastore", metavar="WHERE", help="Where endpoints are, when no felixpy answers: files:DIR.")
+@click.option("--at", metavar="TIME", help="As they were then: 10m ago, 19:30, ISO 8601. Read from the node's log.")
 @watch_option
 @output_option
 def routes(
-    *, prefix: str | None, node: str | None, lab: str | None, datastore: str | None, watch: bool, output: str
+    *,
+    prefix: str | None,
+    node: str | None,
+    lab: str | None,
+    datastore: str | None,
+    at: str | None,
+    watch: bool,
+    output: str,
 ) -> None:
     """A node's routes: for its own pods, for other nodes' blocks, and the blackholes under its own blocks.
 
     Joins what felixpy and birdpy want with what the kernel holds. KERNEL says `yes`, `no` with the reason, or
     `leftover` for a route that nobody wants. With PREFIX (or an address) only the routes that overlap it.
     """
+    if at is not None and watch:
+        raise Usage("--at and --watch exclude each other: what was does not change")
+    moment = parse_moment(at, time.time()) if at is not None else None
     target, within = resolve(node, lab, datastore), asked(prefix) if prefix else None
-    repeat(lambda: _show(target, datastore, within, output), watch=watch)
+    if moment is not None:
+        return _show_past(target, moment, within, output)
+    return repeat(lambda: _show(target, datastore, within, output), watch=watch)
+
+
+def _show_past(target: Target, at: float, within: Prefix | None, output: str) -> None:
+    """The routes of a moment of the past."""
+    from felixpy.cli.past import asked_there, logs_of
+    from felixpy.history.telling import past_routes
+
+    if target.here:
+        found = past_routes(target.node, logs_of(target), at, within)
+    else:
+        prefix = [str(within)] if within is not None else []
+        argv = ("felixpy", "routes", *prefix, "--node", target.node, "--at", f"{at:.6f}", "-o", "json")
+        found = asked_there(target, argv, PastRoutes)
+    for daemon in found.missing:
+        click.echo(f"felixpy: the log of {daemon} says nothing of that moment: its routes are not shown", err=True)
+    for daemon in found.stopped:
+        click.echo(f"felixpy: {daemon} did not run then: shown is what it had left", err=True)
+    columns: tuple[Column[PastRoute], ...] = (
+        Column("ROUTE", line),
+        Column("ORIGIN", origin),
+        Column("PEER", lambda r: r.peer),
+        Column("AS-PATH", lambda r: as_path(r, known=True)),
+        Column("SINCE", lambda r: iso(r.changed) if r.changed else None),
+        Column("KERNEL", in_kernel),
+        Column("BECAUSE", lambda r: r.because),
+        Column("METRIC", lambda r: str(r.metric), wide=True),
+        Column("RULE", lambda r: r.origin.rule if r.origin else None, wide=True),
+    )
+    emit(found, columns, found.routes, output)
 
 
 def _show(target: Target, datastore: str | None, within: Prefix | None, output: str) -> None:

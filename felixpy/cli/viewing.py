@@ -63,7 +63,7 @@ def targets_of(lab: str | None, node: str | None = None) -> list[Target]:
 def node_view(target: Target, about: Collection[str] = (), *, system: bool = False) -> NodeView:
     """One node: its kernel and its daemons, each asked; reasons where nobody answered."""
     asked = Asked(target)
-    if not _runs_daemons(target):
+    if not runs_daemons(target):
         return NodeView(target.node, asked.facts(about), why=asked.why)
     endpoints = asked.daemon("felixpy", "endpoints", EndpointsStatus)
     peers = asked.daemon("birdpy", "peers", PeersStatus)
@@ -90,7 +90,7 @@ class Asked:
 
     def facts(self, about: Collection[str]) -> NodeFacts | None:
         """From a daemon there, else by a look into the kernel from inside the node."""
-        for daemon in DAEMONS if _runs_daemons(self.target) else ():
+        for daemon in DAEMONS if runs_daemons(self.target) else ():
             found = self.daemon(daemon, "facts", NodeFacts, about=list(about))
             if found is not None:
                 return found
@@ -117,7 +117,7 @@ class Asked:
             return None
 
 
-def _runs_daemons(target: Target) -> bool:
+def runs_daemons(target: Target) -> bool:
     """Whether our daemons belong on that node: a lab also has switches and hosts, which are silent by right."""
     if not target.lab:
         return True

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 from felixpy.model.errors import Refused
 from felixpy.reconcile.plan import Plan, diff
 from felixpy.reconcile.retry import Retries, Standing
-from felixpy.reconcile.table import Outcome, Table
+from felixpy.reconcile.table import Noticed, Outcome, Table
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -42,6 +42,7 @@ class Settler(Generic[K, V]):
         self._must_read = True
         self._might_erase = False
         self._retries: Retries[K] = Retries()
+        self._noticed: Noticed[K, V] = Noticed()
 
     @property
     def held(self) -> Mapping[K, V]:
@@ -83,7 +84,7 @@ class Settler(Generic[K, V]):
         """Someone else changed or removed these rows: written back, but not without end (reconcile/retry)."""
         for key in keys:
             if key in self._desired and key in self._held and key not in self._doubted:
-                self._retries.lost(key, now)
+                self._lost(key, now)
             self._doubt(key)
 
     def seen(self, key: K, value: V, now: float) -> None:
@@ -91,9 +92,12 @@ class Settler(Generic[K, V]):
         wanted, before = self._desired.get(key), self._held.get(key)
         self._held[key] = value
         self._doubted.discard(key)
+        if before != value:
+            self._noticed.gone.pop(key, None)
+            self._noticed.found[key] = value
         if wanted != value:
             if wanted is not None and before == wanted:
-                self._retries.lost(key, now)
+                self._lost(key, now)
             self._dirty[key] = None
 
     def excuse(self, keys: Iterable[K]) -> None:
@@ -158,7 +162,12 @@ class Settler(Generic[K, V]):
             self._must_read = True
             raise
         self._note(plan, refused, now)
-        return Outcome(plan, refused, before)
+        noticed, self._noticed = self._noticed, Noticed()
+        return Outcome(plan, refused, before, noticed)
+
+    def _lost(self, key: K, now: float) -> None:
+        self._retries.lost(key, now)
+        self._noticed.taken.add(key)
 
     async def ahead(self, rows: Mapping[K, V], now: float) -> None:
         """Write what is about to be wanted of rows that are as wanted now; the next settling looks at each of them.
@@ -173,7 +182,13 @@ class Settler(Generic[K, V]):
             self._must_read = True
             self._doubted |= plan.write.keys()  # some may be written: nobody else's doing
             raise
-        self._held.update((key, value) for key, value in plan.write.items() if key not in refused)
+        written = {key: value for key, value in plan.write.items() if key not in refused}
+        self._held.update(written)
+        noticed = self._noticed
+        noticed.early.update(written)
+        if noticed.found or noticed.gone:
+            noticed.found = {key: value for key, value in noticed.found.items() if key not in written}
+            noticed.gone = {key: value for key, value in noticed.gone.items() if key not in written}
         self._doubted |= refused.keys()
 
     def _doubt(self, key: K) -> None:
@@ -189,14 +204,32 @@ class Settler(Generic[K, V]):
         doubted, self._doubted = self._doubted, set()
         self._dirty.clear()
         actual = dict(await self.table.read())
-        for key, value in self._held.items():
-            if key not in doubted and self._desired.get(key) == value and actual.get(key) != value:
-                self._retries.lost(key, now)
+        self._compare(actual, doubted, now)
         self._held = actual
         plan = diff(self._desired, actual, may_erase=may_erase)
         for key in [key for key in self._retries.standing if self._is_right(key)]:
             self._retries.done(key, now)
+            if key in actual:
+                self._noticed.found[key] = actual[key]
         return self._patient(plan, now)
+
+    def _compare(self, actual: Mapping[K, V], doubted: set[K], now: float) -> None:
+        """Notice what others did to the rows that are known."""
+        noticed = self._noticed
+        for key, value in self._held.items():
+            there = actual.get(key)
+            if there is value or there == value:
+                continue
+            if key not in doubted and self._desired.get(key) == value:
+                self._lost(key, now)
+            if there is None:
+                noticed.found.pop(key, None)
+                noticed.gone[key] = value
+            else:
+                noticed.found[key] = there
+        for key in actual.keys() - self._held.keys():
+            noticed.gone.pop(key, None)
+            noticed.found[key] = actual[key]
 
     def _touched(self, now: float, may_erase: bool) -> Plan[K, V]:
         dirty, self._dirty = self._dirty, {}

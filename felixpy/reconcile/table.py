@@ -28,6 +28,19 @@ class Table(Protocol[K, V]):
         ...
 
 
+@dataclass(slots=True)
+class Noticed(Generic[K, V]):
+    """What happened to a table between two passes, mostly by others. A key is `found` or `gone`, not both."""
+
+    found: dict[K, V] = field(default_factory=dict)  # rows that were not known, or hold something else than was known
+    gone: dict[K, V] = field(default_factory=dict)  # rows that were known and are not there any more
+    early: dict[K, V] = field(default_factory=dict)  # rows that we wrote before they were wanted (`Settler.ahead`)
+    taken: set[K] = field(default_factory=set)  # rows as wanted that someone else removed or changed
+
+    def __bool__(self) -> bool:
+        return bool(self.found or self.gone or self.early or self.taken)
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[K, V]):
     """What was tried, which keys were refused, and what those of the plan held before, as far as that is known."""
@@ -35,6 +48,7 @@ class Outcome(Generic[K, V]):
     plan: Plan[K, V]
     refused: Mapping[K, Refused]
     before: Mapping[K, V] = field(default_factory=dict)
+    noticed: Noticed[K, V] = field(default_factory=Noticed)  # since the outcome before this one
 
 
 async def reconcile(desired: Mapping[K, V], table: Table[K, V], *, may_erase: bool) -> Outcome[K, V]:
