@@ -69,7 +69,7 @@ def plugins(environment: Mapping[str, str], scratch: Path) -> tuple[Plugin, Plug
     theirs = json.dumps(
         {"cniVersion": "1.0.0", "name": "theirs", "type": "ptp", "ipMasq": False, "mtu": 1500, "ipam": ipam}
     ).encode()
-    twin = (sys.executable, "-I", "-S", str(SHIM.parent))
+    twin = (sys.executable, "-I", "-S", str(SHIM.with_name("__main__.py")))
     return (
         Plugin("ptp", (str(PTP),), theirs, environment),
         Plugin("c", (str(SHIM),), CONFIG, environment),

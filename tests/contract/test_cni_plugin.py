@@ -43,7 +43,7 @@ def program(request: pytest.FixtureRequest) -> list[str]:
         case "felixpy cni":
             return [sys.executable, "-m", "felixpy", "cni"]
         case "twin":
-            return [sys.executable, "-I", "-S", str(SHIM.parent)]
+            return [sys.executable, "-I", "-S", str(SHIM.with_name("__main__.py"))]
         case _:
             return [str(request.getfixturevalue("compiled"))]
 

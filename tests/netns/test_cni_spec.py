@@ -89,7 +89,7 @@ class Spec:
 
 @pytest.fixture(params=["twin", "shim"])
 def spec(request: pytest.FixtureRequest, netns: Namespace, tmp_path: Path) -> Iterator[Spec]:
-    program: tuple[str, ...] = (sys.executable, "-I", "-S", str(FOLDER))
+    program: tuple[str, ...] = (sys.executable, "-I", "-S", str(FOLDER / "__main__.py"))
     if request.param == "shim":
         if (compiler := shutil.which("cc")) is None:
             pytest.skip("needs a C compiler (cc) to build the shim")
