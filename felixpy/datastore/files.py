@@ -95,12 +95,13 @@ class FilesDatastore:
     async def create(self, resource: Resource[S], document: Mapping[str, Any] | None = None) -> Resource[S]:
         """As `Datastore.create`."""
         kind, path = self._place(resource)
-        new = replace(resource, meta=replace(resource.meta, uid=str(uuid.uuid4()), created=float(int(time.time()))))
 
         def content(before: bytes | None, version: int) -> Written:
             if before is not None:
                 raise Conflict(f"{kind.name}/{resource.name} exists already in {self.target}")
-            stamped = replace(new, meta=replace(new.meta, version=str(version)))
+            uid, created = str(uuid.uuid4()), float(int(time.time()))
+            meta = replace(resource.meta, uid=uid, created=created, version=str(version))
+            stamped = replace(resource, meta=meta)
             return stamped, to_bytes(kind, encode(stamped) if document is None else written(document, stamped))
 
         return await self._put(kind, path, content)

@@ -49,24 +49,25 @@ class Swap:
         is there at every moment, also after a crash.
         """
         try:
-            self._make_room(path.parent, 0o700 if private else 0o755)
+            folder, file_name = path.parent, str(path)
+            self._make_room(folder, 0o700 if private else 0o755)
             with await self._locked() as lock:
-                before = self._folder.read(path)
+                before = self._folder.read(file_name)
                 version = _next_version(lock.fileno())
             data = content(before, version)
-            temporary = f"{path.parent}/{TEMPORARY}{os.urandom(8).hex()}"  # process ids repeat across namespaces
+            temporary = f"{folder}/{TEMPORARY}{os.urandom(8).hex()}"  # process ids repeat across namespaces
             try:
                 with _new_file(temporary, 0o600 if private else 0o644) as file:
                     _fill(file.fileno(), data)
                     await self._disk.keep(file.fileno())
                 with await self._locked():
-                    _expect(self._folder.read(path), before, path)
-                    os.rename(temporary, path)  # noqa: PTH104 - a Path for each write is a tenth of the write
+                    _expect(self._folder.read(file_name), before, path)
+                    os.rename(temporary, file_name)  # noqa: PTH104 - a Path for each write is a tenth of the write
             except BaseException:
                 with suppress(OSError):
                     os.unlink(temporary)  # noqa: PTH108
                 raise
-            await self._disk.keep_names(path.parent)
+            await self._disk.keep_names(folder)
         except OSError as error:
             raise self._folder.trouble(path, error) from error
         return data
