@@ -76,6 +76,17 @@ crds: venv  ## write the CustomResourceDefinitions anew from the code
 metrics: venv  ## write felixpy/METRICS.md anew from the code
 	$(BIN)/python -m tests.metrics_table > felixpy/METRICS.md.new && mv felixpy/METRICS.md.new felixpy/METRICS.md
 
+# The page's graph library is shipped as its authors built it; the checksums say which build (tests look at them too).
+CYTOSCAPE := 3.34.4
+VENDOR := felixpy/ui/static/vendor
+
+.PHONY: ui
+ui:  ## fetch the page's graph library anew with npm, and hold it to the recorded checksums
+	@rm -rf build/ui && mkdir -p build/ui
+	@cd build/ui && npm pack --silent cytoscape@$(CYTOSCAPE) >/dev/null && tar -xzf cytoscape-$(CYTOSCAPE).tgz
+	@cp build/ui/package/dist/cytoscape.esm.min.mjs build/ui/package/LICENSE $(VENDOR)/
+	@cd $(VENDOR) && sha256sum --check --strict SHA256SUMS
+
 lock:  ## write both lock files anew from pyproject.toml
 	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --extra dev --generate-hashes \
 	  --no-header --no-annotate pyproject.toml -o requirements.lock

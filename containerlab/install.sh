@@ -53,6 +53,9 @@ if [ "$tests" = yes ]; then
     command_of etcd || missing etcd-server "the datastore of the cluster" etcd
     command_of containerd || missing containerd "containers of the cluster, and without one" containerd
     command_of runc || missing runc "the same" runc
+    command_of chromium || missing chromium "the page in a real browser" chromium
+    dejavu=/usr/share/fonts/truetype/dejavu
+    [ -d "$dejavu" ] || missing fonts-dejavu-core "letters for the browser" "$dejavu"
     command_of podman || missing podman "a second runtime" podman
     cni=/usr/lib/cni/portmap
     [ -x "$cni" ] || missing containernetworking-plugins "the plugins chained after ours" "$cni"

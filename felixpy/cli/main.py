@@ -10,6 +10,7 @@ VERBS = {
     "history": Verb("felixpy.cli.history:history", "what happened to a prefix or with a peer, and why"),
     "diff": Verb("felixpy.cli.diff:diff", "what changed in the routes between two moments"),
     "top": Verb("felixpy.cli.top:top", "every node in one line, live"),
+    "ui": Verb("felixpy.cli.ui:ui", "the network as a page in the browser, live"),
     "facts": Verb("felixpy.cli.facts:facts", "what decides where a node's kernel sends a packet"),
     "doctor": Verb("felixpy.cli.doctor:doctor", "what ails a node or the cluster, and what mends it"),
     "trace": Verb("felixpy.cli.trace:trace_command", "from pod to pod, hop by hop, and the first hop that fails"),

@@ -16,7 +16,7 @@ from felixpy.datastore.open import open_datastore
 from felixpy.insight.view import NetworkView, NodeView
 from felixpy.model.errors import Trouble, Unreachable
 from felixpy.model.facts import NodeFacts
-from felixpy.model.resources import KINDS, ConfigMap, Secret
+from felixpy.model.resources import KINDS, ConfigMap, Secret, Spec
 from felixpy.model.snapshot import Snapshot
 from felixpy.model.status import EndpointsStatus, HealthStatus, PeersStatus, Record
 from felixpy.model.system import SystemFacts
@@ -26,6 +26,7 @@ AT_ONCE = 16  # nodes that are asked at the same time
 PATIENCE_S = 10.0  # for a command inside a lab's node
 DAEMON_PATIENCE_S = 3.0  # a daemon that takes longer to say what it knows is ill: others are still to be asked
 DAEMONS = ("felixpy", "birdpy")
+SHOWN = tuple(kind for kind in KINDS if kind not in (Secret, ConfigMap))
 R = TypeVar("R", bound=Record)
 
 
@@ -42,10 +43,10 @@ def network(
     return NetworkView({node.name: node for node in nodes}, snapshot)
 
 
-def resources(targets: Collection[Target], datastore: str | None) -> Snapshot:
-    """Everything in the datastore but Secrets and ConfigMaps; a lab's own when `datastore` names none."""
+def resources(targets: Collection[Target], datastore: str | None, kinds: Collection[type[Spec]] = SHOWN) -> Snapshot:
+    """What is in the datastore, everything but Secrets and ConfigMaps; a lab's own when `datastore` names none."""
     store = next((f"files:{target.store}" for target in targets if target.store), None)
-    return asyncio.run(_resources(datastore or store))
+    return asyncio.run(_resources(datastore or store, kinds))
 
 
 def targets_of(lab: str | None, node: str | None = None) -> list[Target]:
@@ -151,13 +152,12 @@ def _ask(target: Target, daemon: str, what: str, kind: type[R], **arguments: Any
     return target.asked(daemon, what, kind, DAEMON_PATIENCE_S, **arguments)
 
 
-async def _resources(where: str | None) -> Snapshot:
+async def _resources(where: str | None, kinds: Collection[type[Spec]]) -> Snapshot:
     store = open_datastore(where)
     try:
         snapshot = Snapshot()
-        for kind in KINDS:
-            if kind not in (Secret, ConfigMap):
-                snapshot = snapshot.after(await store.list(kind))
+        for kind in kinds:
+            snapshot = snapshot.after(await store.list(kind))
         return snapshot
     finally:
         await store.close()

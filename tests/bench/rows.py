@@ -93,6 +93,7 @@ ROWS = {
     ),
     "plan": Entry("tests.bench.plan:mesh_to_reflector", "seconds of thinking; nothing is written"),
     "check": Entry("tests.bench.plan:whole_check", "seconds of the processor's time; nobody is asked"),
+    "page": Entry("tests.bench.page:many_nodes", "milliseconds in a real browser; the network is on paper and free"),
     "lab": Entry("tests.bench.node:deployment", "what a newcomer waits for"),
     "idle": Entry("tests.bench.node:idle", "what a node pays for being a node"),
     "kube-500": Entry("tests.bench.kube:many_nodes", "one node's share of a cluster of 500"),
