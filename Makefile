@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 TOPOLOGY ?= containerlab/quickstart.clab.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help venv crds metrics tools test-tools cluster-binaries lab clean-lab cluster clean-cluster check lint test audit cni bench lock fmt
+.PHONY: help venv crds metrics tools test-tools cluster-binaries lab clean-lab cluster clean-cluster check lint test audit cni bench chaos lock fmt
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | column -t -s:
