@@ -50,6 +50,14 @@ def learned(ground: Ground, node: str) -> list[Any]:
     return [row["dst"] for row in rows]
 
 
+def unplug(ground: Ground, node: str) -> None:
+    """A machine and its Node go for good, and with them its pods: Kubernetes itself would look for a minute first."""
+    ground.cluster.remove(node)
+    ground.kubectl("delete", "node", node)
+    there = ("--all-namespaces", "--field-selector", f"spec.nodeName={node}")
+    ground.kubectl("delete", "pods", *there, "--force", "--grace-period=0")
+
+
 def test_a_hundred_pods_come_and_go_and_no_address_is_left(ground: Ground) -> None:
     before = sum(held(ground).values())
     ground.kubectl("apply", "-f", "-", given=MANY.format(replicas=100))
@@ -90,8 +98,7 @@ def test_a_node_that_is_added_gets_a_block_and_one_that_is_deleted_gives_it_back
     router = ("-n", "felixpy", "-l", "app.kubernetes.io/name=birdpy", "--field-selector", "spec.nodeName=n4")
     name = ground.kubectl("get", "pod", *router, "-o", "name").strip()
     ground.kubectl("-n", "felixpy", "exec", name, "--", "birdpy", "drain", "--node", "n4", "--settle", "1")
-    cluster.remove("n4")
-    ground.kubectl("delete", "node", "n4")
+    unplug(ground, "n4")
     until(lambda: not any(block in learned(ground, node) for node in ("n1", "n2", "n3", "tor")), "all forget it", 90)
     until(lambda: not blocks(ground, "n4"), "the block is collected", 120)
     assert in_order(ground)
@@ -99,6 +106,5 @@ def test_a_node_that_is_added_gets_a_block_and_one_that_is_deleted_gives_it_back
     cluster.add("n4")
     ground.ready("app=everywhere", 4)
     assert blocks(ground, "n4") == [block], "the block is used again"
-    cluster.remove("n4")
-    ground.kubectl("delete", "node", "n4")
+    unplug(ground, "n4")
     ground.ready("app=everywhere", 3)

@@ -10,7 +10,7 @@ from tests.interop.parts import Link, Part
 from tests.netns.fabric import Fabric, Machine, eventually
 
 T = TypeVar("T")
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 PREFIX = "203.0.113.0/24"
 BIRD = """
 router id 172.20.0.{number};

@@ -93,9 +93,9 @@ def test_the_kernel_chooses_the_source_address_or_the_node_has_it(
     n1 = fabric.node("n1", 1)
     n1.namespace.run("ip", "address", "add", "172.20.0.101/24", "dev", "eth1")
     n1.namespace.run("ip", "route", "add", "172.20.0.9/32", "dev", "eth1", "src", "172.20.0.101")
-    n1.start()
     both = tuple(Link(number, 64512, passive=True) for number in (1, 101))
     with fabric.beside(9), daemon(tmp_path / kind, kind, tor(links=both)) as theirs:
+        n1.start()  # now: whom it dials in vain it dials again later and later, and this peer only listens
         ours = "172.20.0.101" if source == "None" else "172.20.0.1"
         soon(lambda: n1.up("172.20.0.9") and theirs.up(ours))
         assert [end.rpartition(":")[0] for end, _ in connections(n1)] == [ours]
