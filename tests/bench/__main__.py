@@ -1,8 +1,8 @@
 """`python -m tests.bench [--quick] [--out FOLDER] [ROW...]`: measure, print, save. Exit 1 when a row broke.
 
-Without rows: all of them, within an hour; with `--quick`, a selection, within three minutes. Each row runs in a
-process of its own, is saved as soon as it ends, and says on standard error when it begins and ends. Ctrl-C ends the
-row that is running, removes what it built, and prints what there is.
+Without rows: those of the full mode, within an hour; with `--quick`, a selection, within three minutes. Each row runs
+in a process of its own, is saved as soon as it ends, and says on standard error when it begins and ends. Ctrl-C ends
+the row that is running, removes what it built, and prints what there is.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench.apart import measured
+from tests.bench.apart import become_reaper, measured
 from tests.bench.rows import ROWS, about
 from tests.bench.table import Row, load, machine, markdown, save
 
@@ -30,17 +30,20 @@ def main() -> int:
     unknown = [name for name in given.rows if name not in ROWS]
     if unknown:
         parser.error(f"no row is named {', '.join(unknown)}; there are {', '.join(ROWS)}")
-    names = given.rows or [name for name, entry in ROWS.items() if entry.quick or not given.quick]
+    modes = ("quick",) if given.quick else ("quick", "full")
+    names = given.rows or [name for name, entry in ROWS.items() if entry.mode in modes]
     whole = (QUICK_S if given.quick else FULL_S) if not given.rows else float("inf")
+    become_reaper()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     facts, rows = {**machine(), "mode": "quick" if given.quick else "full"}, dict[str, Row]()
+    texts = {name: about(name) for name in names}
     try:
         for name in names:
             rows[name] = one(name, quick=given.quick, end=end_of(whole))
-            save(given.out, rows, {**facts, "load after": load()}, texts(rows))
+            save(given.out, rows, {**facts, "load after": load()}, texts)
     except KeyboardInterrupt:
         print(f"stopped; {len(rows)} of {len(names)} rows were measured", file=sys.stderr)
-    print(markdown(rows, {**facts, "load after": load()}, texts(rows)))
+    print(markdown(rows, {**facts, "load after": load()}, texts))
     return 1 if len(rows) < len(names) or any(not row.series for row in rows.values()) else 0
 
 
@@ -63,11 +66,6 @@ def one(name: str, *, quick: bool, end: float) -> Row:
         row = measured(name, Path(scratch), quick=quick, limit_s=limit_s)
     print(f"measured {name} in {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
     return row
-
-
-def texts(rows: dict[str, Row]) -> dict[str, str]:
-    """What each row measures and how to read it."""
-    return {name: about(name) for name in rows}
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 `python -m tests.bench.apart ROW SCRATCH [--quick]` measures and leaves the row in SCRATCH/row; `measured` runs that
 and reads it. A row that is ended early leaves what it had kept. Whatever it started and did not end is killed: the
-caller is the reaper of all its descendants.
+caller has called `become_reaper`.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -39,7 +40,7 @@ def keep(file: Path, row: Row) -> None:
 
 def measured(name: str, scratch: Path, *, quick: bool, limit_s: float) -> Row:
     """The row; void with the reason when it crashed or took longer than `limit_s`. KeyboardInterrupt passes."""
-    become_reaper()
+    others = frozenset(descendants(os.getpid()))
     command = [sys.executable, "-m", "tests.bench.apart", name, str(scratch), *(["--quick"] if quick else [])]
     process = subprocess.Popen(command, start_new_session=True)
     try:
@@ -48,7 +49,7 @@ def measured(name: str, scratch: Path, *, quick: bool, limit_s: float) -> Row:
     except subprocess.TimeoutExpired:
         why = f"ended after {limit_s:.0f} s; what it had found by then is shown"
     finally:
-        ended(process)
+        ended(process, others)
     row = kept(scratch / "row") or Row(name, [])
     return replace(row, void=why) if why else row
 
@@ -62,8 +63,8 @@ def become_reaper() -> None:
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def ended(process: "subprocess.Popen[bytes]") -> None:
-    """Ask it to clean up, wait, then end it and everything below it."""
+def ended(process: "subprocess.Popen[Any]", others: frozenset[int] = frozenset()) -> None:
+    """Ask it to clean up, wait, then end it and everything else below this process that is not of `others`."""
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -71,14 +72,13 @@ def ended(process: "subprocess.Popen[bytes]") -> None:
     process.kill()
     process.wait()
     for _ in range(50):
-        if not (left := descendants(os.getpid())):
+        if not (left := [pid for pid in descendants(os.getpid()) if pid not in others]):
             return
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
         time.sleep(0.1)
 
 

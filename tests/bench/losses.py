@@ -16,7 +16,6 @@ from tests.bench.curves import NEVER
 from tests.bench.peers import (
     BIRD,
     BIRD_BFD,
-    BIRD_TUNED,
     BIRDPY,
     BIRDPY_FAST,
     FRR_DEFAULT,
@@ -29,7 +28,7 @@ from tests.bench.routers import Birdpy, Ears, address
 from tests.bench.sizes import heard
 from tests.bench.table import PATIENCE_S, Bench, Goal, Row, Series
 
-KINDS = (BIRD, BIRDPY, FRR_DEFAULT, BIRD_TUNED, BIRD_BFD, BIRDPY_FAST, FRR_TUNED)
+KINDS = (BIRD, BIRDPY, BIRD_BFD, FRR_TUNED, BIRDPY_FAST, FRR_DEFAULT)
 WHAT = ("link down, all others know", "link up, a block of meanwhile is everywhere", "node dead, all others know")
 GOALS_S = (3.0, 2.0, 3.0)
 SETTLE_S = 8.0  # the sessions of the first seconds have ended, or come up

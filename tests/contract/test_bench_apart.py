@@ -1,5 +1,6 @@
 """A benchmark's row in a process of its own: what it does to itself it does not do to the others."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -53,3 +54,15 @@ print(Path(f"/proc/{pid}").exists())
 def test_what_a_row_leaves_running_is_killed() -> None:
     done = subprocess.run([sys.executable, "-c", ORPHANS], capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout, done.stderr) == ("False\n", "")
+
+
+def test_ctrl_c_ends_the_row_and_prints_what_there_is(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.bench", "--out", str(tmp_path), "exabgp-decode", "exabgp-decode"]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert run.stderr is not None
+    assert run.stderr.readline() == "measuring exabgp-decode\n"
+    run.send_signal(signal.SIGINT)
+    printed, said = run.communicate(timeout=120)
+    assert run.returncode == 1
+    assert "stopped; 0 of 2 rows were measured" in said
+    assert printed.startswith("| row | measured |")
