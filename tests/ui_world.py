@@ -10,6 +10,7 @@ import msgspec
 from felixpy.insight.view import NetworkView, NodeView
 from felixpy.model.addresses import parse_prefix
 from felixpy.model.errors import Usage
+from felixpy.model.past import PastRoute, PastRoutes, PastSession
 from felixpy.model.resources import BGPPeer, Metadata, Node, NodeBGP, Resource
 from felixpy.model.snapshot import Listed, Snapshot
 from felixpy.model.status import (
@@ -29,9 +30,10 @@ from felixpy.model.status import (
 from felixpy.ui.http import LOOPBACK
 from felixpy.ui.live import Live
 from felixpy.ui.picture import Picture
-from felixpy.ui.server import Site, serve
+from felixpy.ui.server import Answer, Site, serve
 from felixpy.ui.shape import picture
 from felixpy.ui.stories import node_story, prefix_story
+from felixpy.ui.then import Span, as_it_was
 
 NOW = 1_800_000_000.0
 
@@ -178,6 +180,20 @@ def rib(prefix: str, *paths: tuple[str | None, bool]) -> RibStatus:
     )
 
 
+def before(node: NodeView, at: float) -> PastRoutes:
+    """A node's log of a moment when its sessions were down and it had one pod."""
+    sessions = [
+        PastSession(name=it.name, address=it.address, state="not up", since=at - 5, reason="it was dark")
+        for it in (node.peers.peers if node.peers else ())
+    ]
+    pod = PastRoute(
+        prefix="10.65.0.9/32", family=4, table=254, metric=0, kind="local", wanted=True, installed=True,
+        device="cali9",
+        origin=OriginStatus(kind="pod", name="default/old"), changed=at - 7, because="the pod came",
+    )  # fmt: skip
+    return PastRoutes(node=node.name, at=at, begins=NOW - 100, routes=(pod,), sessions=tuple(sessions))
+
+
 class Paper:
     """What `felixpy.cli.seen.Seen` is to a running network, for one on paper; `view` may be changed at any time."""
 
@@ -200,7 +216,18 @@ class Paper:
         """As Seen's, with 40 routes for every node."""
         node = self.view.nodes[given["name"]]
         full = NodeView(node.name, None, node.endpoints, routes(node.name, 40), node.peers, node.health)
-        return node_story(full, None, self.drawn(), given.get("find", ""))
+        return node_story(full, self.drawn(), given.get("find", ""))
+
+    async def span(self, _given: Mapping[str, str]) -> Span:
+        """As Seen's: the logs begin a hundred seconds ago."""
+        return Span(begins=NOW - 100, until=NOW, missing={})
+
+    async def past(self, given: Mapping[str, str]) -> Picture:
+        """As Seen's: in the past every session was down, and the log of the last node is lost."""
+        at = float(given["at"])
+        *known, lost = self.view.nodes
+        then = {name: before(self.view.nodes[name], at) for name in known}
+        return picture(as_it_was(self.view, then, {lost: "the disk was full"}), None, self.name, at)
 
     async def prefix(self, given: Mapping[str, str]) -> Any:
         """As Seen's, from `ribs`."""
@@ -211,11 +238,16 @@ class Paper:
         return prefix_story(asked, self.ribs, self.drawn(), {})
 
 
+def answers_of(paper: Paper) -> Mapping[str, Answer]:
+    """What can be asked of it."""
+    return {"/node": paper.node, "/prefix": paper.prefix, "/span": paper.span, "/past": paper.past}
+
+
 @asynccontextmanager
 async def served(paper: Paper, interval_s: float = 0.1) -> AsyncIterator[tuple[str, Live]]:
     """The page's own server on a free port of loopback; its address."""
     live = Live(paper.look, interval_s)
-    site = Site(live, {"/node": paper.node, "/prefix": paper.prefix}, LOOPBACK)
+    site = Site(live, answers_of(paper), LOOPBACK)
     server = await serve(site, "127.0.0.1", 0)
     looking = asyncio.create_task(live.run())
     try:

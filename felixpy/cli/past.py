@@ -11,10 +11,10 @@ from felixpy.daemon.paths import state_dir
 from felixpy.daemon.status import record
 from felixpy.history.reading import DAEMONS, DaemonLog
 from felixpy.history.recorder import FOLDER
-from felixpy.history.telling import Subject
-from felixpy.model.addresses import host_prefix, parse_address, parse_prefix
+from felixpy.history.telling import Subject, past_routes
+from felixpy.model.addresses import Prefix, host_prefix, parse_address, parse_prefix
 from felixpy.model.errors import Trouble, Unreachable, Usage
-from felixpy.model.past import HistoryStatus
+from felixpy.model.past import HistoryStatus, PastRoutes
 from felixpy.model.status import Record
 from felixpy.show.target import Target
 
@@ -36,6 +36,15 @@ def logs_of(target: Target) -> dict[str, DaemonLog]:
             folder = Path(status.folder)
         logs[daemon] = DaemonLog(folder)
     return logs
+
+
+def routes_then(target: Target, at: float, within: Prefix | None = None) -> PastRoutes:
+    """A node's routes and sessions at a moment; Trouble when its log does not reach back so far."""
+    if target.here:
+        return past_routes(target.node, logs_of(target), at, within)
+    prefix = [str(within)] if within is not None else []
+    argv = ("felixpy", "routes", *prefix, "--node", target.node, "--at", f"{at:.6f}", "-o", "json")
+    return asked_there(target, argv, PastRoutes)
 
 
 def asked_there(target: Target, argv: Sequence[str], kind: type[R]) -> R:

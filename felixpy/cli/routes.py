@@ -8,7 +8,7 @@ from felixpy.cli.joined import line, look
 from felixpy.history.moments import iso, parse_moment
 from felixpy.model.addresses import Prefix, host_prefix, parse_address, parse_prefix
 from felixpy.model.errors import Usage
-from felixpy.model.past import PastRoute, PastRoutes
+from felixpy.model.past import PastRoute
 from felixpy.model.status import RouteStatus
 from felixpy.show.ages import age
 from felixpy.show.options import complete_lab, complete_node
@@ -60,15 +60,9 @@ def routes(
 
 def _show_past(target: Target, at: float, within: Prefix | None, output: str) -> None:
     """The routes of a moment of the past."""
-    from felixpy.cli.past import asked_there, logs_of
-    from felixpy.history.telling import past_routes
+    from felixpy.cli.past import routes_then
 
-    if target.here:
-        found = past_routes(target.node, logs_of(target), at, within)
-    else:
-        prefix = [str(within)] if within is not None else []
-        argv = ("felixpy", "routes", *prefix, "--node", target.node, "--at", f"{at:.6f}", "-o", "json")
-        found = asked_there(target, argv, PastRoutes)
+    found = routes_then(target, at, within)
     for daemon in found.missing:
         click.echo(f"felixpy: the log of {daemon} says nothing of that moment: its routes are not shown", err=True)
     for daemon in found.stopped:

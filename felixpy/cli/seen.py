@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from msgspec import structs
+
+from felixpy.cli.past import routes_then
 from felixpy.cli.trace import ends_of
 from felixpy.cli.viewing import (
     AT_ONCE,
@@ -18,11 +21,13 @@ from felixpy.cli.viewing import (
     runs_daemons,
     targets_of,
 )
+from felixpy.history.moments import parse_moment
 from felixpy.insight.trace import places, trace
 from felixpy.insight.view import NetworkView, NodeView
 from felixpy.lab.topology import Topology, load
 from felixpy.model.addresses import parse_prefix
 from felixpy.model.errors import Trouble, Usage
+from felixpy.model.past import PastRoutes
 from felixpy.model.resources import BGPPeer, Node, WorkloadEndpoint
 from felixpy.model.status import EndpointsStatus, HealthStatus, PeersStatus, RibStatus
 from felixpy.show.remote import SCHEME, has_cluster, means_cluster
@@ -31,9 +36,9 @@ from felixpy.ui.cast import told_sessions
 from felixpy.ui.picture import Picture
 from felixpy.ui.shape import picture
 from felixpy.ui.stories import NodeStory, PrefixStory, node_story, prefix_story
+from felixpy.ui.then import Span, as_it_was
 from felixpy.ui.way import TraceStory, way
 
-RIB_MOST = 5000  # routes of a node up to which its deciding rounds are asked for along with them
 NAMES_MOST = 2000  # pods whose names are offered while one types
 AGAIN_S = 30.0  # before routers and hosts of a lab are looked into once more, when a peer's address is nobody's
 
@@ -48,6 +53,7 @@ class Seen:
         self._still: Mapping[str, NodeView] = {}  # lab nodes without our daemons, as they were when last looked into
         self._still_at = 0.0
         self._drawn: Picture | None = None
+        self._view = NetworkView({})  # from which it was drawn
         self._pods: Sequence[str] = ()
 
     async def look(self) -> Picture:
@@ -55,12 +61,21 @@ class Seen:
         return await asyncio.to_thread(self._look)
 
     async def node(self, given: Mapping[str, str]) -> NodeStory:
-        """One node's routes, sessions and pods."""
-        return await asyncio.to_thread(self._node, given.get("name", ""), given.get("find", ""))
+        """One node's routes, sessions and pods, now or `at` a moment."""
+        name, find, at = given.get("name", ""), given.get("find", ""), given.get("at")
+        return await asyncio.to_thread(self._node, name, find, _moment(at) if at else None)
 
     async def prefix(self, given: Mapping[str, str]) -> PrefixStory:
         """One prefix on every node."""
         return await asyncio.to_thread(self._prefix, given.get("prefix", ""))
+
+    async def span(self, _given: Mapping[str, str]) -> Span:
+        """How far back the nodes' logs go."""
+        return await asyncio.to_thread(self._span)
+
+    async def past(self, given: Mapping[str, str]) -> Picture:
+        """The picture `at` a moment of the past."""
+        return await asyncio.to_thread(self._past, _moment(given.get("at", "")))
 
     async def trace(self, given: Mapping[str, str]) -> TraceStory:
         """The way between two pods or addresses, without a probe: the page only looks."""
@@ -100,6 +115,7 @@ class Seen:
             self._still = dict(network(others, snapshot, about=["0.0.0.0"]).nodes)  # noqa: S104 - no route matters
             self._still_at = time.monotonic()
             view = NetworkView({**nodes, **self._still}, snapshot)
+        self._view = view
         name = next((target.lab for target in targets if target.lab), "") or self.cluster or targets[0].node
         self._pods = sorted({it.pod for node in nodes.values() for it in node.devices.values()})
         self._drawn = picture(view, self._topology(targets), name, time.time())
@@ -115,16 +131,41 @@ class Seen:
     def _picture(self) -> Picture:
         return self._drawn or self._look()
 
-    def _node(self, name: str, find: str) -> NodeStory:
+    def _node(self, name: str, find: str, at: float | None) -> NodeStory:
         drawn = self._picture()
         target = next((target for target in self._targets() if target.node == name), None)
         if target is None:
             raise Usage(f"no node is named {name!r}")
-        view = node_view(target, about=["0.0.0.0"])  # noqa: S104 - the daemons' routes are shown, not the kernel's own
-        few = view.routes is not None and len(view.routes.routes) <= RIB_MOST
-        asked = Asked(target)
-        rib = asked.daemon("birdpy", "rib", RibStatus) if few and "birdpy" in view.health else None
-        return node_story(view, rib, drawn, find)
+        if at is not None:
+            then = as_it_was(self._view, {name: routes_then(target, at)}, {})
+            return node_story(then.nodes[name], structs.replace(drawn, taken=at), find)
+        return node_story(node_view(target, about=["0.0.0.0"]), drawn, find)  # noqa: S104 - the daemons say the routes
+
+    def _then(self, at: float) -> tuple[Mapping[str, PastRoutes], Mapping[str, str]]:
+        """What every node's log says of a moment, and why of some nothing is known."""
+        ours = [target for target in self._targets() if runs_daemons(target)]
+        why: dict[str, str] = {}
+
+        def ask(target: Target) -> PastRoutes | None:
+            try:
+                return routes_then(target, at)
+            except Trouble as error:
+                why[target.node] = str(error)
+                return None
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            found = dict(zip([it.node for it in ours], pool.map(ask, ours), strict=True))
+        return {node: it for node, it in found.items() if it is not None}, why
+
+    def _span(self) -> Span:
+        now = time.time()
+        then, why = self._then(now)
+        begins = [it.begins for it in then.values() if it.begins is not None]
+        return Span(begins=min(begins, default=None), until=now, missing=why)
+
+    def _past(self, at: float) -> Picture:
+        drawn, (then, why) = self._picture(), self._then(at)
+        return picture(as_it_was(self._view, then, why), self._topology(self._targets()), drawn.name, at)
 
     def _prefix(self, text: str) -> PrefixStory:
         try:
@@ -161,6 +202,11 @@ def _light(target: Target) -> NodeView:
     endpoints = asked.daemon("felixpy", "endpoints", EndpointsStatus)
     health = {daemon: found for daemon in DAEMONS if (found := asked.daemon(daemon, "health", HealthStatus))}
     return NodeView(target.node, endpoints=endpoints, peers=peers, health=health, why=asked.why)
+
+
+def _moment(text: str) -> float:
+    """Unix seconds. Usage when they are none."""
+    return parse_moment(text, time.time())
 
 
 def _cluster(lab: str | None, datastore: str | None) -> str:

@@ -53,7 +53,10 @@ async def _serve(seen: "Seen", where: tuple[str, int], allowed: tuple[str, ...],
 
     live = Live(seen.look, pause)
     hosts = {*LOOPBACK, *(name.lower() for name in allowed)}
-    answers = {"/node": seen.node, "/prefix": seen.prefix, "/trace": seen.trace, "/pods": seen.pods}
+    answers = {
+        "/node": seen.node, "/prefix": seen.prefix, "/trace": seen.trace, "/pods": seen.pods, "/past": seen.past,
+        "/span": seen.span,
+    }  # fmt: skip
     server = await serve(Site(live, answers, hosts), *where)
     host, port = server.sockets[0].getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host

@@ -6,6 +6,7 @@ import msgspec
 
 from felixpy.insight.view import NodeView
 from felixpy.model.addresses import Prefix, contains, parse_prefix
+from felixpy.model.past import PastRoute
 from felixpy.model.status import EndpointStatus, Record, RibEntry, RibStatus, RouteStatus
 from felixpy.ui.cast import Told
 from felixpy.ui.picture import Picture, SessionRow
@@ -90,10 +91,9 @@ class PrefixStory(Record, frozen=True):
     missing: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
-def node_story(node: NodeView, rib: RibStatus | None, drawn: Picture, looked_for: str) -> NodeStory:
+def node_story(node: NodeView, drawn: Picture, looked_for: str) -> NodeStory:
     """A node's routes that have the words of `looked_for` in them, and all else that it says of itself."""
-    decided = {entry.prefix: entry.decided_by for entry in rib.entries} if rib else {}
-    rows = [route_row(it, decided) for it in node.routes.routes] if node.routes else []
+    rows = [route_row(it) for it in node.routes.routes] if node.routes else []
     wanted = [row for row in rows if _has(row, looked_for)]
     conditions = [f"{it.daemon}: {one.message}" for it in node.health.values() for one in it.conditions]
     conditions += [
@@ -114,15 +114,16 @@ def sessions_of(node: NodeView, drawn: Picture) -> tuple[SessionRow, ...]:
     return tuple(session_row(Told(node.name, peer, owners.get(peer.address, ""))) for peer in peers)
 
 
-def route_row(row: RouteStatus, decided: Mapping[str, str]) -> RouteRow:
-    """One route for the table."""
+def route_row(row: RouteStatus) -> RouteRow:
+    """One route for the table. The provenance of a learned one names the round that chose it."""
     ways = [f"via {it.via} dev {it.device}" for it in row.gateways] or ([f"dev {row.device}"] if row.device else [])
     origin = f"{row.origin.kind} {row.origin.name}" if row.origin else row.protocol
-    learned = row.kind == "learned"
+    since, because = (row.changed, row.because) if isinstance(row, PastRoute) else (row.since, "")
     return RouteRow(
         prefix=row.prefix, kind=row.kind, ways=tuple(ways), origin=origin, peer=row.peer or "",
-        as_path=row.as_path or (), decided_by=decided.get(row.prefix, "") if learned else "", since=row.since,
-        kernel=kernel(row.installed), why=row.reason,
+        as_path=row.as_path or (), decided_by=row.origin.rule if row.origin and row.kind == "learned" else "",
+        since=since, kernel=kernel(row.installed),
+        why=row.reason or because,
     )  # fmt: skip
 
 

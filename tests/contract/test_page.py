@@ -157,6 +157,26 @@ def test_a_prefix_marks_its_owner_and_the_lines_it_won_by(chromium: Browser) -> 
     looked_at(chromium, paper, act, "#show=prefix&prefix=10.65.0.7")
 
 
+def test_the_slider_shows_the_past_until_it_is_live_again(chromium: Browser) -> None:
+    paper = Paper(racked(4, 2))
+
+    def act(page: Page) -> None:
+        page.run("document.getElementById('past').click()")
+        page.until("document.activeElement.id === 'when'")
+        page.key("ArrowLeft")
+        page.until(f"document.body.classList.contains('past') && {CY}.edges('.down').length === 6")
+        assert page.text("#live").startswith("as of ") and "0 of 6 session ends up" in page.text("#totals")
+        assert "the disk was full" in page.text("#network-panel") and "it was dark" in page.text("#network-panel")
+        page.run("window.taken = document.getElementById('picture').dataset.taken")
+        page.until("document.getElementById('picture').dataset.taken !== window.taken")  # it goes on behind the past
+        assert page.run(f"{CY}.edges('.down').length") == 6
+        page.run("document.getElementById('now').click()")
+        page.until(f"{CY}.edges('.up').length === 8")
+        assert page.text("#live").startswith("live") and page.run("document.activeElement.id") == "past"
+
+    looked_at(chromium, paper, act)
+
+
 def test_what_cannot_be_answered_is_said_where_it_was_asked(chromium: Browser) -> None:
     def act(page: Page) -> None:
         page.until("document.querySelector('#prefix-answer [role=alert]')")

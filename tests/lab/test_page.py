@@ -1,5 +1,6 @@
 """`felixpy ui` over a lab that runs: its topology, its sessions as they turn, a trace on the picture."""
 
+import json
 import os
 import shutil
 import signal
@@ -67,6 +68,23 @@ def test_a_trace_is_drawn_over_the_switch_both_ways(page: Page) -> None:
     page.until("document.querySelectorAll('#trace-answer .said.good').length === 2")
     marked = page.run(f"{CY}.edges('.way.forth.back').map(it => it.target().id()).sort().join()")
     assert (marked, page.run(f"{CY}.nodes('.way').map(it => it.id()).sort().join()")) == ("n1,n2", "n1,n2,tor")
+
+
+def test_the_slider_goes_back_to_what_the_nodes_logs_say(page: Page) -> None:
+    page.run("location.hash = '#show=node&name=n1'")
+    page.run("document.getElementById('past').click()")
+    page.until("!document.getElementById('when').hidden")
+    to = "(w => {{ w.value = {}; w.dispatchEvent(new Event('change')) }})(document.getElementById('when'))"
+    page.run(to.format("w.max"))
+    page.until(f"document.body.classList.contains('past') && {CY}.edges('.up').length === 6")
+    page.until("document.getElementById('node-answer').innerText.includes('Mesh_172_20_0_12')")
+    newest = page.text("#live")
+    page.run(to.format("w.min"))
+    page.until(f"document.getElementById('live').innerText !== {json.dumps(newest)}")
+    assert page.text("#live") == f"as of {page.text('#moment')}"
+    page.run("document.getElementById('now').click()")
+    page.until("!document.body.classList.contains('past')")
+    assert page.complaints() == []
 
 
 def test_a_router_that_hangs_is_seen_without_a_reload_and_so_is_its_recovery(page: Page, quickstart: Running) -> None:

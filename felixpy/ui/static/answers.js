@@ -10,9 +10,9 @@ export function node(story, acts) {
   const routes = table(
     `Routes: ${story.routes.length}${story.total > story.routes.length ? ` of ${story.total}, narrow them with Find` : ""}`, [
       {title: "Prefix", of: (it) => nameButton(it.prefix, () => acts.prefix(it.prefix), `Show ${it.prefix} on all nodes`), tight: true},
-      {title: "Way", of: (it) => (it.kind === "blackhole" ? ["blackhole"] : it.ways).map((way) => element("div", {}, way))},
-      {title: "From", of: (it) => it.origin + (it.as_path.length ? `, AS path ${it.as_path.join(" ")}` : "")},
-      {title: "Decided by", of: (it) => it.decided_by},
+      {title: "Way", of: (it) => (it.kind === "blackhole" ? ["blackhole"] : it.ways).map((way) => element("div", {}, way)), class: () => "loose"},
+      {title: "From", of: (it) => [it.origin, it.as_path.length ? `AS path ${it.as_path.join(" ")}` : "", it.decided_by && `decided: ${it.decided_by}`]
+        .filter(Boolean).map((line) => element("div", {}, line)), class: () => "loose"},
       {title: "Since", of: (it) => age(it.since, now), tight: true},
       {title: "Kernel", of: (it) => it.kernel, class: (it) => KERNEL[it.kernel], tight: true},
       {title: "Why", of: (it) => it.why},

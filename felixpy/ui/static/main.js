@@ -5,13 +5,17 @@ import {ask, follow} from "./ask.js";
 import {byId, element, replaced} from "./dom.js";
 import {Drawing, lineText, spotText} from "./drawing.js";
 import {network} from "./network.js";
+import {Past, time} from "./past.js";
 
 const TABS = ["network", "node", "prefix", "trace"];
 const AGAIN_MS = 5000; // an open node is asked again as long as nothing else happens
-let picture = null;
+let picture = null; // that is shown
+let newest = null; // that the server told last
+let states = new Map(); // of boxes and lines before the last change
 let asked = 0;
 let shownNode = "";
 const drawing = new Drawing(byId("picture"), {open: (id) => go("node", {name: id}), said: say});
+const past = new Past({show: draw, live: () => newest && draw(newest), said: say});
 const acts = {
   open: (id) => go("node", {name: id}),
   prefix: (text) => go("prefix", {prefix: text}),
@@ -84,10 +88,11 @@ async function openNode(name, find) {
       element("ul", {}, ...ends.map((it) => element("li", {}, lineText(it)))));
     return;
   }
-  await answered(byId("node-answer"), ask("node", {name, find}), (story) => answers.node(story, acts));
+  await answered(byId("node-answer"), ask("node", past.at === null ? {name, find} : {name, find, at: past.at}), (story) => answers.node(story, acts));
 }
 
 async function openPrefix(text) {
+  if (past.at !== null) return past.close(); // asked of now, and comes back here
   byId("prefix").value = text;
   drawing.mark(null);
   await answered(byId("prefix-answer"), ask("prefix", {prefix: text}), (story) => {
@@ -96,9 +101,11 @@ async function openPrefix(text) {
     say(owners.length ? `${story.prefix} lives on ${owners.join(", ")}` : `${story.prefix}: nobody announces it as its own`);
     return answers.prefix(story, acts);
   });
+  return undefined;
 }
 
 async function openTrace(from, to) {
+  if (past.at !== null) return past.close();
   byId("trace-from").value = from;
   byId("trace-to").value = to;
   drawing.mark(null);
@@ -108,44 +115,50 @@ async function openTrace(from, to) {
     say(bad ? `fails at ${bad.failed_at}` : `arrives, both ways, by ${story.there.spots.join(", ")}`);
     return answers.trace(story);
   });
+  return undefined;
 }
 
 function changed(news) {
-  if (news.whole) {
-    picture = news.whole;
-    byId("network").textContent = picture.name;
-    document.title = `${picture.name}: felixpy`;
-    byId("node-name").replaceChildren(...picture.spots.map((it) => element("option", {value: it.id}, it.name)));
-    drawing.whole(picture);
-    act();
-  } else {
-    tell(news);
-    merge(news);
-    drawing.changes(news);
-    const {show: tab, name, find} = given();
-    if (tab === "node" && name) openNode(name, find ?? "");
-  }
+  if (news.whole) newest = news.whole;
+  else merge(newest, news);
+  if (past.at !== null) return seen(news);
+  if (news.whole) return draw(newest);
+  tell(news);
+  drawing.changes(news);
+  const {show: tab, name, find} = given();
+  if (tab === "node" && name) openNode(name, find ?? "");
   describe();
-  seen(news);
+  return seen(news);
 }
 
-function merge(news) {
-  const into = (list, fresh) => {
+function draw(whole) {
+  picture = whole;
+  byId("network").textContent = picture.name;
+  document.title = `${picture.name}: felixpy`;
+  byId("node-name").replaceChildren(...picture.spots.map((it) => element("option", {value: it.id}, it.name)));
+  drawing.whole(picture);
+  act();
+  describe();
+  seen(newest);
+}
+
+function merge(into, news) {
+  const merged = (list, fresh) => {
     const byName = new Map([...list, ...fresh].map((it) => [it.id, it]));
     return [...byName.values()].filter((it) => !news.gone.includes(it.id));
   };
-  picture.spots = into(picture.spots, news.spots);
-  picture.lines = into(picture.lines, news.lines);
-  picture.troubled = news.troubled ?? picture.troubled;
-  picture.missing = news.missing ?? picture.missing;
-  picture.taken = news.taken;
-  if (news.totals) [picture.sessions, picture.up, picture.hidden] = news.totals;
+  states = new Map([...into.spots, ...into.lines].map((it) => [it.id, it.state]));
+  into.spots = merged(into.spots, news.spots);
+  into.lines = merged(into.lines, news.lines);
+  into.troubled = news.troubled ?? into.troubled;
+  into.missing = news.missing ?? into.missing;
+  into.taken = news.taken;
+  if (news.totals) [into.sessions, into.up, into.hidden] = news.totals;
 }
 
 // Into the reader's ear: what changed its state, not every number.
 function tell(news) {
-  const before = new Map([...picture.spots, ...picture.lines].map((it) => [it.id, it.state]));
-  const turned = (it) => before.get(it.id) !== it.state;
+  const turned = (it) => states.get(it.id) !== it.state;
   const said = [...news.spots.filter(turned).map(spotText), ...news.lines.filter(turned).map(lineText)];
   if (said.length) say(said.slice(0, 4).join("; ") + (said.length > 4 ? ` and ${said.length - 4} more` : ""));
 }
@@ -165,8 +178,8 @@ function tables() {
 
 function seen({taken}) {
   const live = byId("live");
-  live.textContent = `live, seen ${new Date(taken * 1000).toLocaleTimeString([], {hour12: false})}`;
-  live.className = "fine";
+  live.textContent = past.at !== null ? `as of ${time(past.at)}` : `live, seen ${new Date(taken * 1000).toLocaleTimeString([], {hour12: false})}`;
+  live.className = past.at !== null ? "waiting" : "fine";
   byId("picture").dataset.taken = taken;
 }
 

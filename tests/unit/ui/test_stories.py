@@ -5,7 +5,7 @@ from felixpy.model.addresses import parse_prefix
 from felixpy.model.status import RibStatus
 from felixpy.ui.shape import picture
 from felixpy.ui.stories import MOST, Announcer, node_story, prefix_story
-from tests.ui_world import NOW, own, peer, racked, rib, routes, with_peers
+from tests.ui_world import NOW, peer, racked, rib, routes, with_peers
 
 VIEW = racked(4, 2, switches=1)
 DRAWN = picture(VIEW, None, "paper", NOW)
@@ -17,10 +17,9 @@ def node(count: int) -> NodeView:
 
 
 def test_a_route_says_who_decided_since_when_and_why_it_is_not_in_the_kernel() -> None:
-    decided = rib("10.65.3.0/24", (own(3), True))
-    story = node_story(node(5), decided, DRAWN, "")
+    story = node_story(node(5), DRAWN, "")
     row = story.routes[3]
-    assert (row.prefix, row.decided_by, row.since) == ("10.65.3.0/24", "shortest AS path", NOW - 60)
+    assert (row.prefix, row.decided_by, row.since) == ("10.65.3.0/24", "only path", NOW - 60)
     assert (row.kernel, row.why) == ("no", "the next hop is not resolved")
     assert story.routes[0].kernel == "yes" and story.total == 5
     assert [(it.peer, it.state) for it in story.sessions] == [("172.21.0.1", "up")]
@@ -28,14 +27,14 @@ def test_a_route_says_who_decided_since_when_and_why_it_is_not_in_the_kernel() -
 
 
 def test_of_many_routes_some_are_shown_and_all_are_counted_and_found() -> None:
-    story = node_story(node(MOST + 40), None, DRAWN, "")
+    story = node_story(node(MOST + 40), DRAWN, "")
     assert (len(story.routes), story.total) == (MOST, MOST + 40)
-    found = node_story(node(MOST + 40), None, DRAWN, "10.67.7.0 MESH")
+    found = node_story(node(MOST + 40), DRAWN, "10.67.7.0 MESH")
     assert [it.prefix for it in found.routes] == ["10.67.7.0/24"]
 
 
 def test_a_node_that_is_silent_still_has_a_story() -> None:
-    story = node_story(NodeView("n9", why={"birdpy": "gone"}), None, DRAWN, "")
+    story = node_story(NodeView("n9", why={"birdpy": "gone"}), DRAWN, "")
     assert (story.routes, story.sessions, story.missing) == ((), (), {"birdpy": "gone"})
 
 
@@ -69,5 +68,5 @@ def test_an_address_is_answered_by_what_covers_it_and_by_nothing_else() -> None:
 
 def test_a_peer_that_is_no_box_keeps_its_address() -> None:
     lone = with_peers(VIEW.nodes["n0"], [peer("10.65.0.1", "local")])
-    story = node_story(lone, None, DRAWN, "")
+    story = node_story(lone, DRAWN, "")
     assert [(it.address, it.peer) for it in story.sessions] == [("10.65.0.1", "")]
