@@ -2,6 +2,7 @@
 
 import asyncio
 import subprocess
+import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -72,8 +73,9 @@ def node_view(target: Target, about: Collection[str] = (), *, system: bool = Fal
     routes = None
     if endpoints is not None and peers is not None:
         routes = asked.tried("routes", lambda: look(target, None, None)[0])
-    facts, more = asked.facts(about), asked.system() if system else None
-    return NodeView(target.node, facts, endpoints, routes, peers, health, more, asked.why)
+    facts, began = asked.facts(about), time.time()
+    more = asked.system() if system else None
+    return NodeView(target.node, facts, endpoints, routes, peers, health, more, asked.why, (began, time.time()))
 
 
 @dataclass(slots=True)

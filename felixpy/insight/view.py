@@ -25,6 +25,7 @@ class NodeView:
     health: Mapping[str, HealthStatus] = field(default_factory=dict)  # by daemon
     system: SystemFacts | None = None  # read for `doctor` only
     why: Mapping[str, str] = field(default_factory=dict)  # source -> why it is missing
+    asked: tuple[float, float] | None = None  # when `system` was asked for and when it was there: Unix seconds, here
 
     @cached_property
     def fib(self) -> Fib | None:

@@ -83,7 +83,7 @@ def test_a_change_resets_its_own_session_only_and_only_when_the_table_says_so(tm
             pid = ours.exabgp.pid
             await ours.configure(quiet, *(changed(name, before[name]) for name in FIELDS))
             ended = {name for name in FIELDS if SESSION[name] is Effect.RESET}
-            await until(lambda: all(ours.count(Down, address_of(name)) for name in ended), 15)
+            await until(lambda: all(ours.count(Down, address_of(name)) for name in ended), 60)
             await asyncio.sleep(0.5)
             assert {name for name in FIELDS if ours.count(Down, address_of(name))} == ended
             assert ours.count(Down, UNTOUCHED) == 0

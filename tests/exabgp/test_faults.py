@@ -188,7 +188,7 @@ def test_a_birdpy_that_sleeps_costs_no_session_and_loses_no_route(tmp_path: Path
         time.sleep(6)
         came = await flooding
         assert len(came) >= 4, "a KEEPALIVE each second or so"
-        await until(lambda: len(ours.learned()) == COUNT, 20)
+        await until(lambda: len(ours.learned()) == COUNT, 60)
         assert ours.count(Up) == 1 and ours.exabgp.advertised.sessions()
         assert not any(isinstance(each, Overflow) for each in ours.events)
 

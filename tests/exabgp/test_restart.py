@@ -314,7 +314,7 @@ def test_an_address_that_is_not_there_is_named_and_taken_when_it_comes(tmp_path:
 def test_a_start_that_keeps_failing_is_told_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     async def body() -> None:
         async with node(tmp_path, session("10.0.0.3")) as ours:
-            await until(lambda: ours.exabgp.restarts >= 4, 20)
+            await until(lambda: ours.exabgp.restarts >= 4, 60)
 
     holder = bird_config().replace(
         "local 10.0.0.2 as 65002; neighbor 10.0.0.1", "local 10.0.0.1 as 65002; neighbor 10.0.0.4"

@@ -12,7 +12,7 @@ import pytest
 from felixpy.daemon.status import ask
 from tests.lab.conftest import Running, until
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
 NODES = ("n1", "n2", "n3")
 HEAD = "apiVersion: projectcalico.org/v3\nkind: {}\nmetadata: {{name: {}}}\nspec: "

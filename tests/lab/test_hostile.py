@@ -7,7 +7,7 @@ import pytest
 
 from tests.lab.conftest import Running, until
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
 
 def own_block(lab: Running, node: str) -> str:

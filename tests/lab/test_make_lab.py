@@ -16,7 +16,7 @@ import pytest
 from felixpy.lab import namespaces as ns
 from tests.lab.conftest import COUNTER, ROOT
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(400)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Stranger:
         """What it said, stderr too; AssertionError when it failed."""
         done = subprocess.run(
             self.command(*targets), env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            timeout=120, check=False,
+            timeout=300, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout
         return done.stdout

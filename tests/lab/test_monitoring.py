@@ -17,7 +17,7 @@ from tests.lab.conftest import ROOT, Labs, Running, until
 from tests.monitoring import ALERTS, expressions, rules
 
 pytestmark = [
-    pytest.mark.lab, pytest.mark.root, pytest.mark.timeout(180),
+    pytest.mark.lab, pytest.mark.root, pytest.mark.timeout(300),
     pytest.mark.skipif(not shutil.which("prometheus"), reason="needs prometheus"),
 ]  # fmt: skip
 

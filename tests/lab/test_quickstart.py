@@ -11,7 +11,7 @@ import pytest
 
 from tests.lab.conftest import Pod, Running, until
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
 Frame = tuple[str, str, str]  # protocols, source, destination
 

@@ -25,7 +25,7 @@ MASKS = (
     (r"\b\d+(\.\d+)?/\d+\.\d+/\d+\.\d+/\d+\.\d+ ms", "RTT"),
     (r"\btime \d+ms\b", "DURATION"),
     (r"\banswered in \d+(\.\d+)? ms", "ANSWERED"),
-    (r"(?<![\d.])\d+(ms|s|m|h)\b", "AGE"),
+    (r"(?<![\d.])(\d+(ms|s|m|h))+\b", "AGE"),
     (r"[ \t]+", " "),
     (r" +$", ""),
 )

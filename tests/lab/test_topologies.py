@@ -8,7 +8,7 @@ import pytest
 
 from tests.lab.conftest import Running, deployed, until
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 
 from tests.lab.conftest import Pod, Running, until
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
 
 def trace(lab: Running, *argv: str) -> tuple[int, dict[str, Any]]:

@@ -85,7 +85,7 @@ def test_a_pod_gets_no_session_and_costs_no_other_one(fabric: Fabric, tmp_path: 
     inside = wired(fabric, n1)
     with fabric.beside(9), bird(tmp_path / "bird", PEER):
         n1.start()
-        eventually(lambda: n1.up(THEIRS), 20)
+        eventually(lambda: n1.up(THEIRS), 60)
         since = up_since(n1)
         said = dial(inside, POD)
         assert said[18] == NOTIFICATION and tuple(said[19:21]) == (6, 3), "no session configured (RFC 4486)"

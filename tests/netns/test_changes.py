@@ -38,7 +38,7 @@ def two(fabric: Fabric) -> tuple[Machine, Machine]:
     n1, n2 = fabric.node("n1", 1), fabric.node("n2", 2)
     n1.start()
     n2.start()
-    eventually(lambda: "10.65.2.0/26" in n1.routes() and "10.65.1.0/26" in n2.routes(), 20)
+    eventually(lambda: "10.65.2.0/26" in n1.routes() and "10.65.1.0/26" in n2.routes(), 60)
     return n1, n2
 
 
@@ -53,14 +53,14 @@ def test_a_removed_peer_is_told_that_nothing_is_here_before_its_session_ends(fab
     fabric.put(switch=TO_9)
     n1, _ = two(fabric)
     with fabric.beside(9), bird(tmp_path / "bird", BIRD_AT_9) as theirs:
-        eventually(lambda: "10.65.1.0/26" in of(theirs) and PREFIX in n1.routes(), 20)
+        eventually(lambda: "10.65.1.0/26" in of(theirs) and PREFIX in n1.routes(), 60)
         fabric.remove(BGPPeer, "switch")
         eventually(lambda: "Established" not in theirs.ask("show", "protocols", "n1"))
         assert of(theirs) == ""
         eventually(lambda: PREFIX not in n1.routes())
         assert all(p["address"] != "172.20.0.9" for p in n1.ask("peers")["peers"])
         fabric.put(switch=TO_9)
-        eventually(lambda: "10.65.1.0/26" in of(theirs) and PREFIX in n1.routes(), 20)
+        eventually(lambda: "10.65.1.0/26" in of(theirs) and PREFIX in n1.routes(), 60)
         assert {e["session"] for e in events(n1, "session down")} <= {"Node_172_20_0_9"}
 
 
@@ -68,11 +68,11 @@ def test_a_peer_that_is_removed_and_put_back_at_once_is_not_forgotten(fabric: Fa
     fabric.put(switch=TO_9)
     n1, _ = two(fabric)
     with fabric.beside(9), bird(tmp_path / "bird", BIRD_AT_9) as theirs:
-        eventually(lambda: "10.65.1.0/26" in of(theirs) and PREFIX in n1.routes(), 20)
+        eventually(lambda: "10.65.1.0/26" in of(theirs) and PREFIX in n1.routes(), 60)
         for _ in range(5):
             fabric.remove(BGPPeer, "switch")
             fabric.put(switch=TO_9)
-        eventually(lambda: n1.up("172.20.0.9") and "10.65.1.0/26" in of(theirs) and PREFIX in n1.routes(), 20)
+        eventually(lambda: n1.up("172.20.0.9") and "10.65.1.0/26" in of(theirs) and PREFIX in n1.routes(), 60)
 
 
 def test_a_peer_whose_password_goes_is_led_out_and_held_down(fabric: Fabric, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_peer_whose_password_goes_is_led_out_and_held_down(fabric: Fabric, tmp
     n1, _ = two(fabric)
     config = BIRD_AT_9.replace("as 64512;", 'as 64512; password "right";')
     with fabric.beside(9), bird(tmp_path / "bird", config) as theirs:
-        eventually(lambda: "10.65.1.0/26" in of(theirs) and PREFIX in n1.routes(), 20)
+        eventually(lambda: "10.65.1.0/26" in of(theirs) and PREFIX in n1.routes(), 60)
         fabric.remove(Secret, "kube-system/bgp")
         eventually(lambda: "Established" not in theirs.ask("show", "protocols", "n1"))
         assert of(theirs) == ""
@@ -119,9 +119,9 @@ def test_a_raised_limit_brings_what_was_above_it_without_a_new_session(fabric: F
     more = "".join(f"route 203.0.{n}.0/24 blackhole; " for n in range(5))
     config = BIRD_AT_9.replace("protocol static s4 { ipv4;", f"protocol static s4 {{ ipv4; {more}")
     with fabric.beside(9), bird(tmp_path / "bird", config):
-        eventually(lambda: sum(p.startswith("203.") for p in n1.routes()) == 2, 20)
+        eventually(lambda: sum(p.startswith("203.") for p in n1.routes()) == 2, 60)
         fabric.change(limited(100))
-        eventually(lambda: sum(p.startswith("203.") for p in n1.routes()) == 6, 20)
+        eventually(lambda: sum(p.startswith("203.") for p in n1.routes()) == 6, 60)
         assert not events(n1, "session down")
 
 
@@ -130,9 +130,9 @@ def test_a_node_that_is_deleted_is_led_out_by_itself_and_by_the_others(fabric: F
     fabric.put(switch=TO_9)
     n1, n2 = two(fabric)
     with fabric.beside(9), bird(tmp_path / "bird", BIRD_AT_9) as theirs:
-        eventually(lambda: "10.65.1.0/26" in of(theirs) and PREFIX in n1.routes(), 20)
+        eventually(lambda: "10.65.1.0/26" in of(theirs) and PREFIX in n1.routes(), 60)
         fabric.remove(Node, "n1")
-        eventually(lambda: "Established" not in theirs.ask("show", "protocols", "n1"), 20)
+        eventually(lambda: "Established" not in theirs.ask("show", "protocols", "n1"), 60)
         assert of(theirs) == ""
         eventually(lambda: "10.65.1.0/26" not in n2.routes())
         assert n1.routes()["10.65.1.0/26"] == "blackhole proto bird"

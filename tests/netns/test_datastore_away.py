@@ -48,11 +48,11 @@ def test_a_router_killed_while_the_store_is_away_is_missed_by_nobody(fabric: Fab
         pings = lost(n2, "10.65.2.1", "10.65.1.1", (RESTART_S + 5) * 100)
         n1.kill()
         n1.start()
-        eventually(lambda: n1.up("172.20.0.2") and n1.up("fd20::2"), 20)
+        eventually(lambda: n1.up("172.20.0.2") and n1.up("fd20::2"), 60)
         assert lost_of(pings) == 0
         assert learned(1).items() <= n2.routes().items()
         show(fabric)
-        eventually(lambda: n1.ask("health")["ready"], 20)
+        eventually(lambda: n1.ask("health")["ready"], 60)
     assert (here, there) == ([], [])
     assert n1.routes() == before
 
@@ -79,4 +79,4 @@ def test_a_block_whose_blackhole_is_gone_is_not_announced_on_an_earlier_times_wo
     assert "it is not announced until the datastore is back" in n1.log()
     assert "10.65.1.0/26" not in n1.routes() and "fd65::100/122" in n2.routes()
     show(fabric)
-    eventually(lambda: learned(1).items() <= n2.routes().items(), 20)
+    eventually(lambda: learned(1).items() <= n2.routes().items(), 60)

@@ -67,7 +67,7 @@ def both(theirs: Bird) -> bool:
 def test_a_drained_node_loses_no_packet_leaves_nothing_behind_and_comes_back(fabric: Fabric, tmp_path: Path) -> None:
     n1, n2 = fabric.machines
     with fabric.beside(9) as outside, bird(tmp_path / "bird", BIRD_BETWEEN) as theirs:
-        eventually(lambda: both(theirs), 20)
+        eventually(lambda: both(theirs), 60)
         eventually(lambda: "10.65.2.0/26" in n1.routes() and "10.65.1.0/26" in n2.routes())
         eventually(lambda: "fd65::200/122" in n1.routes() and "fd65::100/122" in n2.routes())
         before = n1.routes()
@@ -99,7 +99,7 @@ def test_without_a_drain_the_same_removal_leaves_stale_routes(fabric: Fabric, tm
     """The control: what the test above reads does show routes that were left behind."""
     n1, _ = fabric.machines
     with fabric.beside(9), bird(tmp_path / "bird", BIRD_BETWEEN) as theirs:
-        eventually(lambda: both(theirs), 20)
+        eventually(lambda: both(theirs), 60)
         n1.kill()
         eventually(lambda: "Established" not in theirs.ask("show", "protocols", "n1"))
         assert SERVICE in of(theirs, "n1")
@@ -108,7 +108,7 @@ def test_without_a_drain_the_same_removal_leaves_stale_routes(fabric: Fabric, tm
 def test_a_drain_that_cannot_finish_ends_with_what_is_left(fabric: Fabric, tmp_path: Path) -> None:
     n1, _ = fabric.machines
     with fabric.beside(9), bird(tmp_path / "bird", BIRD_BETWEEN) as theirs:
-        eventually(lambda: both(theirs), 20)
+        eventually(lambda: both(theirs), 60)
         done = n1.birdpy("drain", "--node", "n1", "--settle", "60", "--timeout", "4")
         assert done.returncode == 1
         assert "not drained after 4 s, still last resort" in done.stderr
@@ -121,7 +121,7 @@ def test_a_restarted_birdpy_goes_on_with_its_drain(fabric: Fabric, tmp_path: Pat
     """In the middle it had told the last resort and withdrawn nothing: killed it leaves stale routes, back none."""
     n1, n2 = fabric.machines
     with fabric.beside(9), bird(tmp_path / "bird", BIRD_BETWEEN) as theirs:
-        eventually(lambda: both(theirs), 20)
+        eventually(lambda: both(theirs), 60)
         eventually(lambda: "10.65.2.0/26" in n1.routes() and "10.65.1.0/26" in n2.routes())
         eventually(lambda: "fd65::200/122" in n1.routes())
         before = n1.routes()
@@ -129,7 +129,7 @@ def test_a_restarted_birdpy_goes_on_with_its_drain(fabric: Fabric, tmp_path: Pat
             assert n1.birdpy("drain", "--node", "n1", "--settle", "0").returncode == 0
         else:
             command = n1.start_birdpy("drain", "--node", "n1", "--settle", "600", "--timeout", "60")
-            eventually(lambda: "(65535,0)" in of(theirs, "n1"), 20)
+            eventually(lambda: "(65535,0)" in of(theirs, "n1"), 60)
         n1.kill()
         if when == "in the middle":
             eventually(lambda: "Established" not in theirs.ask("show", "protocols", "n1"))
@@ -144,7 +144,7 @@ def test_a_restarted_birdpy_goes_on_with_its_drain(fabric: Fabric, tmp_path: Pat
         eventually(lambda: both(theirs), 30)
         n1.kill()
         n1.start()
-        eventually(lambda: (n1.ask("peers") or {}).get("stage") == "serving", 20)
+        eventually(lambda: (n1.ask("peers") or {}).get("stage") == "serving", 60)
 
 
 def test_the_control_socket_is_its_owners_alone_and_the_status_socket_takes_no_orders(fabric: Fabric) -> None:

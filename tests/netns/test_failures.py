@@ -29,7 +29,7 @@ def test_a_link_that_goes_down_takes_its_paths_and_brings_them_back(tmp_path: Pa
         assert lost_of(pings) < 20, "the kernel itself goes over to the other uplink"
         for carrier in (True, False):
             set_link(made, "down", carrier=carrier)
-            eventually(lambda: made.through(9) == 0, 20)
+            eventually(lambda: made.through(9) == 0, 60)
             assert made.through(8) == made.count
             set_link(made, "up", carrier=carrier)
             made.wait(9)

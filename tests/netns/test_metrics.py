@@ -50,7 +50,7 @@ def test_the_router_measures_the_way_from_an_update_to_the_kernel(fabric: Fabric
     fabric.put(bird=BGPPeer(node="n1", peer_ip=THEIRS, as_number=Asn(65009)))
     with fabric.beside(9), bird(tmp_path / "bird", PEER):
         n1.start()
-        eventually(lambda: "203.0.113.0/24" in n1.routes(), 20)
+        eventually(lambda: "203.0.113.0/24" in n1.routes(), 60)
         found = n1.namespace.inside(scraped)
         assert found[f"birdpy_peer_up {THEIRS} node"] == found["birdpy_sessions up node"] == 1
         assert found[f"birdpy_peer_accepted_prefixes {THEIRS} node"] == 1
@@ -67,14 +67,14 @@ def test_the_elected_agent_checks_the_cluster_and_tells_how_full_pools_are(netns
         apply(made, document("Node", "n1"), document("IPPool", "four", cidr="10.65.0.0/24", blockSize=28))
         made.start("--metrics-port", str(PORT), "--check-interval-s", "0.5", "--leak-grace-s", "0")
         attached = Runtime(made).add("one", netns.another())
-        until(lambda: scraped().get("felixpy_ipam_addresses four used") == 1, 20)
+        until(lambda: scraped().get("felixpy_ipam_addresses four used") == 1, 60)
         found = scraped()
         assert found["felixpy_ipam_addresses four free"] == 255 and found["felixpy_check_violations books"] == 0
         assert found["felixpy_datastore_lag_seconds"] < 1 and found["felixpy_datastore_change_seconds_count"] > 0
         (handle,) = (made.store / "ipamhandles").iterdir()
         text = handle.read_text()
         handle.unlink()
-        until(lambda: scraped()["felixpy_check_violations books"] > 0, 20)
+        until(lambda: scraped()["felixpy_check_violations books"] > 0, 60)
         assert attached.addresses[0] in str(made.lines("invariant violated")), "the log names what it found"
         handle.write_text(text)
-        until(lambda: scraped()["felixpy_check_violations books"] == 0, 20)
+        until(lambda: scraped()["felixpy_check_violations books"] == 0, 60)

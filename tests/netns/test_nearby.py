@@ -60,7 +60,7 @@ def test_a_node_that_is_cut_off_is_noticed_and_everything_goes_on_when_it_is_bac
             machine.extra["BIRDPY_WATCH_NEIGHBOURS"] = "false"
         machine.start()
     n1, n2, n3 = fabric.machines
-    eventually(lambda: n1.routes().keys() >= {*BLOCKS[2], *BLOCKS[3]} and n2.routes().keys() >= {*BLOCKS[3]}, 20)
+    eventually(lambda: n1.routes().keys() >= {*BLOCKS[2], *BLOCKS[3]} and n2.routes().keys() >= {*BLOCKS[3]}, 60)
     eventually(lambda: reasons(n1, 2) == reasons(n1, 3) == reasons(n2, 3) == {""})
     eventually(lambda: managed(n1) == {"172.20.0.2", "172.20.0.3", "fd20::2", "fd20::3"})
     before = len(n1.log().splitlines())  # an address that is still tentative at its node is lost and back meanwhile
@@ -124,7 +124,7 @@ def test_a_neighbour_that_dies_takes_its_share_of_the_load_along(
         fabric.beside(9),
         bird(tmp_path / "bird9", tor(9)),
     ):
-        eventually(lambda: ways(n1) == {(8, 9)}, 20)
+        eventually(lambda: ways(n1) == {(8, 9)}, 60)
         cut(fabric, 9)
         eventually(lambda: ways(n1) == {(8,)})
         mend(fabric, 9)

@@ -56,7 +56,7 @@ def announced(fabric: Fabric) -> tuple[Machine, Machine]:
     n1, n2 = fabric.node("n1", 1), fabric.node("n2", 2)
     for machine in (n1, n2):
         machine.start()
-    eventually(lambda: n2.paths("203.0.113.10/32"), 20)
+    eventually(lambda: n2.paths("203.0.113.10/32"), 60)
     return n1, n2
 
 

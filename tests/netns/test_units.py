@@ -156,7 +156,7 @@ def test_birdpy_routes_with_exactly_its_capabilities(fabric: Fabric, tmp_path: P
     n1 = fabric.node("n1", 1)
     with fabric.beside(9), bird(tmp_path / "bird", PEER):
         run(n1, unit.confined())
-        eventually(lambda: n1.up("172.20.0.9"), 20)
+        eventually(lambda: n1.up("172.20.0.9"), 60)
         eventually(lambda: n1.routes().get("203.0.113.0/24") == "via 172.20.0.9 dev eth1 proto bird")
         assert n1.routes()["10.65.1.0/26"] == "blackhole proto bird"
         assert n1.process is not None
@@ -164,7 +164,7 @@ def test_birdpy_routes_with_exactly_its_capabilities(fabric: Fabric, tmp_path: P
         exabgp = n1.exabgp()
         assert (uid(exabgp), capabilities(exabgp)) == (65534, 1 << 10)
         os.kill(exabgp, signal.SIGKILL)
-        eventually(lambda: n1.process is not None and n1.exabgp() != exabgp and n1.up("172.20.0.9"), 20)
+        eventually(lambda: n1.process is not None and n1.exabgp() != exabgp and n1.up("172.20.0.9"), 60)
         exabgp = n1.exabgp()
         n1.kill(signal.SIGTERM)
         eventually(lambda: not Path(f"/proc/{exabgp}").exists())
@@ -194,6 +194,6 @@ def test_birdpy_without_one_of_them_says_which_and_ends_in_order(
         lines = [json.loads(line) for line in n1.log().splitlines()]
         return [line["reason"] for line in lines if line["event"] == event and reason in line["reason"]]
 
-    eventually(told, 10)
+    eventually(told, 60)
     n1.kill(signal.SIGTERM)
     assert "Traceback" not in n1.log()

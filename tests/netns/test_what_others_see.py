@@ -85,7 +85,7 @@ def test_a_password_is_in_no_file_log_or_process_list_that_others_can_read(fabri
     with fabric.beside(9), bird(tmp_path / "bird", PEER):
         with umask(0):
             n1.start()
-        eventually(lambda: n1.up("172.20.0.9"), 20)
+        eventually(lambda: n1.up("172.20.0.9"), 60)
         (remembered,) = eventually(lambda: holding(list((n1.folder / "run").rglob("secrets*.json"))))
         ours = below(n1.folder, fabric.folder / "store")
         assert sorted(path.name for path in holding(ours)) == ["exabgp.conf", "kube-system.bgp.yaml", remembered.name]

@@ -96,5 +96,5 @@ def test_a_pod_and_its_node_are_peers(fabric: Fabric, tmp_path: Path) -> None:
         n1.start()
         eventually(lambda: n1.up(POD4) and n1.up(POD6), 30)
         fabric.remove(BGPPeer, "pods")
-        eventually(lambda: peering(n1) == "" and BEHIND4 not in n1.routes(), 20)
+        eventually(lambda: peering(n1) == "" and BEHIND4 not in n1.routes(), 60)
         assert not theirs.route("10.65.1.0/26")

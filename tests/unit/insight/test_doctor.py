@@ -45,6 +45,14 @@ def test_a_clock_that_is_an_hour_off_is_named_at_its_node() -> None:
     assert ("clocks", "n1", "its clock is +3600 s from here") in look(view)
 
 
+def test_a_slow_answer_is_no_slow_clock() -> None:
+    late = msgspec.structs.replace(SYSTEM, taken=NOW - 30)
+    view = with_node(healthy(), "n1", system=late, asked=(NOW - 40, NOW - 20))
+    assert "clocks" not in {check for check, _, _ in look(view)}
+    view = with_node(healthy(), "n1", system=late, asked=(NOW - 20, NOW - 10))
+    assert ("clocks", "n1", "its clock is -10 s from here") in look(view)
+
+
 def test_daemons_of_two_versions_are_named_together() -> None:
     view = with_node(healthy(), "n1", health={"felixpy": msgspec.structs.replace(HEALTH, version="1.1")})
     assert ("versions", "", "daemons of several versions run: 1.0, 1.1") in look(view)
