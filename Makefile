@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 TOPOLOGY ?= containerlab/quickstart.clab.yml
 
 .DEFAULT_GOAL := help
-.PHONY: help venv crds metrics tools test-tools cluster-binaries lab clean-lab cluster clean-cluster check lint test audit cni bench chaos lock fmt
+.PHONY: help venv crds metrics tools test-tools cluster-binaries lab clean-lab cluster clean-cluster check lint test audit cni bench chaos soak fuzz lock fmt
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | column -t -s:
@@ -120,6 +120,26 @@ felixpy/cni/felixpy-cni: felixpy/cni/shim.c
 
 chaos: tools venv  ## faults at random on a lab for 10 minutes, a table at the end; ARGS="--seed N --minutes M --faults a,b"
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+soak: tools venv  ## everyday work for 30 minutes (ARGS="--minutes M"), memory and descriptors flat; 24 virtual hours
+	$(BIN)/python -m tests.laws.simulator.day $(HOURS) 1
+	$(BIN)/python -m tests.chaos.soak $(ARGS)
+
+HOURS := 24
+FUZZ := build/fuzz
+FUZZ_S := 60
+
+fuzz: $(FUZZ)/installed  ## every parser of what others wrote under atheris, FUZZ_S=60 seconds each
+	@for parser in exabgp cni yaml json topology routes links; do echo "$$parser" && \
+	  $(FUZZ)/bin/python -m tests.laws.fuzz $$parser -max_total_time=$(FUZZ_S) -artifact_prefix=$(FUZZ)/ -verbosity=0 || exit 1; done
+
+# Atheris brings libFuzzer along, as wheels for few Pythons: it has an environment of its own.
+$(FUZZ)/installed: requirements.lock
+	@$(PYTHON) -m venv $(FUZZ)
+	@$(FUZZ)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(FUZZ)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(FUZZ)/bin/pip install --quiet --disable-pip-version-check --only-binary :all: atheris==3.0.0
+	@touch $@
 
 bench: venv  ## benchmarks against C and BIRD; ARGS="--quick ROW..." picks; results in bench-results/
 	$(BIN)/python -m tests.bench $(ARGS)

@@ -120,6 +120,7 @@ class Holdings:
         self.routes.excuse(keys.routes)
         self.neighbours.excuse(keys.neighbours)
         if fresh:  # the kernel keeps settings while a link is down
+            self.macs.again(self.macs.refused((device,)))  # while it was not there
             self.sysctls.again(key for key in self.sysctls.desired if device_of(key) == device)
 
     def route_changed(self, key: RouteKey, now: float, *, ours: bool, gone: bool) -> None:

@@ -118,7 +118,7 @@ def _probe(ends: Sequence[Place], size: int, targets: Collection[Target]) -> Pro
     try:
         done = run_in(find_lab(target.lab), target.node, argv, timeout=PATIENCE_S)
         return msgspec.json.decode(done.stdout, type=ProbeResult)
-    except (OSError, subprocess.SubprocessError, msgspec.DecodeError) as error:
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise Trouble(f"no probe could be sent from {target.node}: {error}") from error
 
 

@@ -148,7 +148,7 @@ def parse_config(config: bytes) -> Config:
     """The network configuration; CniError when it is no JSON, malformed, or of a version that we do not speak."""
     try:
         document = msgspec.json.decode(config or b"{}")
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError too: a key that is no UTF-8
         raise CniError(UNDECODABLE, "the network configuration on stdin is no JSON", str(error)) from None
     try:
         decoded = msgspec.convert(document, Config)
@@ -167,7 +167,7 @@ def version_of(config: bytes) -> str:
     """The cniVersion to answer an error in, whatever else is wrong with the configuration."""
     try:
         version: Any = msgspec.json.decode(config)["cniVersion"]
-    except (msgspec.DecodeError, RecursionError, KeyError, TypeError):
+    except (ValueError, RecursionError, KeyError, TypeError):
         return VERSIONS[-1]
     return version if version in VERSIONS else VERSIONS[-1]
 

@@ -79,6 +79,6 @@ class Journal:
         for path in sorted(self._folder.glob("*@*")):
             try:
                 found.append(msgspec.json.decode(path.read_bytes(), type=Entry))
-            except (OSError, msgspec.DecodeError):
+            except (OSError, ValueError):
                 path.unlink(missing_ok=True)  # not by us: an entry has its name only when it is whole
         return found

@@ -56,7 +56,7 @@ def ask(path: Path, what: str, patience_s: float = PATIENCE_S, **arguments: Any)
         raise Unreachable(f"{path}: no daemon answers there: {error.strerror or error}") from error
     try:
         answer = msgspec.json.decode(reply)
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         raise Unreachable(f"{path}: the daemon closed the connection without an answer") from error
     if isinstance(answer, dict) and answer.keys() == {"error"}:
         raise Trouble(f"{path}: {answer['error']}")

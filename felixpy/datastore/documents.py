@@ -41,7 +41,7 @@ def load_documents(data: bytes, where: str) -> list[Any]:
     if data.lstrip()[:1] == b"{":
         try:
             return [msgspec.json.decode(data)]
-        except (msgspec.DecodeError, RecursionError):
+        except (ValueError, RecursionError):
             pass  # perhaps YAML in flow style; its message has the line
     return [document for document in _from_yaml(_text(data, where), where) if document is not None]
 

@@ -50,7 +50,7 @@ class FastDecoder:
             decoder = self._decoders[kind.spec] = msgspec.json.Decoder(wanted, dec_hook=decode_scalar)
         try:
             document = decoder.decode(data)
-        except (msgspec.MsgspecError, RecursionError):
+        except (ValueError, RecursionError):
             return None
         head = document.metadata
         if document.kind != kind.name or check_name(head.name) or bool(head.namespace) != kind.namespaced:

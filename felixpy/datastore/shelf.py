@@ -51,7 +51,7 @@ class Shelf:
             if found.node != self.node:
                 return None
             resources: list[Resource[Any]] = [decode_as(kind_of(kind), item, str(path)) for item in found.items]
-        except (OSError, msgspec.MsgspecError, InvalidResource, RecursionError):
+        except (OSError, ValueError, InvalidResource, RecursionError):
             return None
         return {resource.name: resource for resource in resources}
 

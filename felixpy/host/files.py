@@ -73,7 +73,7 @@ class Machine:
             return msgspec.json.decode(self.receipt_path.read_bytes(), type=Receipt)
         except FileNotFoundError:
             return Receipt()
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, ValueError) as error:
             raise Trouble(f"{self.receipt_path}: cannot be read: {error}") from error
 
     def remember(self, receipt: Receipt) -> None:

@@ -82,7 +82,7 @@ class _Annotations:
             return ()
         try:
             items = msgspec.json.decode(text)
-        except (msgspec.DecodeError, RecursionError):
+        except (ValueError, RecursionError):
             items = None
         if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
             raise self.wrong(name, text, 'must be a JSON list of texts, as ["one"]')

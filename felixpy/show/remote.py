@@ -62,7 +62,7 @@ def ask_on(cluster: str, node: str, daemon: str, what: str, **arguments: Any) ->
     output = run_on(cluster, node, daemon, ("felixpy", "ask", daemon, question))
     try:
         return msgspec.json.decode(output)
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         raise Unreachable(f"{daemon} of node {node} answered nothing that can be read") from error
 
 

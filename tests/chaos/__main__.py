@@ -10,16 +10,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 
-from tests.chaos import daemons, fabric, report
-from tests.chaos.run import Guard, Run
+from tests.chaos import daemons, fabric, people, report, storage
+from tests.chaos.run import Guard, Outcome, Run
 from tests.chaos.strike import Fault
 from tests.chaos.witnesses import Witnesses
 from tests.chaos.world import World, hide_mounts
 
-FAULTS = {fault.name: fault for fault in (*daemons.FAULTS, *fabric.FAULTS)}
+FAULTS = {fault.name: fault for fault in (*daemons.FAULTS, *fabric.FAULTS, *storage.FAULTS, *people.FAULTS)}
 
 
-def plan(seed: int, faults: Sequence[Fault]) -> Iterator[tuple[Fault, Random]]:
+def plan(seed: str, faults: Sequence[Fault]) -> Iterator[tuple[Fault, Random]]:
     """Which faults, in which order, with which chances of their own: the same for the same seed.
 
     Each round holds every fault as often as it weighs, shuffled, so that a short run sees many of them.
@@ -36,10 +36,14 @@ def plan(seed: int, faults: Sequence[Fault]) -> Iterator[tuple[Fault, Random]]:
 
 def arguments(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--seed", type=int, default=int(time.time()), help="the same seed gives the same faults")
+    parser.add_argument(
+        "--seed", default=str(int(time.time())), help="the same gives the same faults; a,b: one after the other"
+    )
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--faults", default="", help=f"only these, separated by commas: {', '.join(FAULTS)}")
-    parser.add_argument("--lenient", type=float, default=1.0, metavar="FACTOR", help="multiply the limits of time")
+    parser.add_argument(
+        "--lenient", type=float, default=1.0, metavar="FACTOR", help="multiply all limits but those of 0"
+    )
     parser.add_argument("--logs", type=Path, default=Path("chaos-logs"), help="where the lab's logs go on a failure")
     chosen = parser.parse_args(words)
     unknown = [name for name in chosen.faults.split(",") if name and name not in FAULTS]
@@ -70,21 +74,31 @@ def main(words: Sequence[str]) -> int:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def spend(run: Run, faults: Iterator[tuple[Fault, Random]], seconds: float) -> None:
+    """One fault after the other for so long; one that cannot even be made or mended ends the run."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        fault, chance = next(faults)
+        try:
+            say(report.line(run.strike(fault, chance)))
+        except Exception as error:
+            run.outcomes.append(Outcome(fault.name, f"{fault.name} could not be done", troubles=[str(error)]))
+            say(report.line(run.outcomes[-1]))
+            return
+
+
 def drive(world: World, chosen: argparse.Namespace, faults: Sequence[Fault]) -> int:
     """Make the lab, and let the faults come."""
     witnesses = Witnesses()
-    run = Run(world, witnesses, Guard(world), say)
+    run = Run(world, witnesses, Guard(world), chosen.lenient)
     failed = True
     try:
         world.make()
-        run.begin()
-        end = time.monotonic() + chosen.minutes * 60
-        for fault, chance in plan(chosen.seed, faults):
-            if time.monotonic() > end:
-                break
-            outcome = run.strike(fault, chance)
-            say(report.line(outcome))
-        failed = report.failed(run.outcomes, chosen.lenient)
+        say(f"the lab is whole {run.begin():.1f} s after its deployment")
+        seeds = chosen.seed.split(",")
+        for seed in seeds:
+            spend(run, plan(seed, faults), chosen.minutes * 60 / len(seeds))
+        failed = any(one.troubles or one.late for one in run.outcomes)
     finally:
         run.guard.stop()
         witnesses.close()

@@ -3,6 +3,7 @@
 import signal
 from random import Random
 
+from tests.chaos.power import NEW, add_node, attach, boot, remove_node, switch_off
 from tests.chaos.strike import (
     FAR_LINK_MS,
     FLUSH_MS,
@@ -14,7 +15,7 @@ from tests.chaos.strike import (
     anywhere,
     around,
 )
-from tests.chaos.world import NODES, PODS, World, boot, switch_off
+from tests.chaos.world import NODES, PODS, World
 
 TORS = ("tor1", "tor2")
 
@@ -62,10 +63,23 @@ def reboot(world: World, chance: Random) -> Strike:
 
     def heal() -> None:
         boot(world, node)
-        world.run(node, "felixpy", "pod", "add", pod)
-        world.pods[pod] = world.address_of(node, pod)
+        world.pods[pod] = attach(world, node, pod)
 
     return Strike(f"{node} reboots", hold_s=chance.uniform(1, 3), heal=heal, within_s=REBOOT_S, gone=[pod])
 
 
-FAULTS = (Fault("link", link, 2), Fault("flush", flush, 2), Fault("tor", tor), Fault("reboot", reboot))
+def come_and_go(world: World, chance: Random) -> Strike:
+    """A node is added to the cluster, and taken out again; nobody else notices."""
+    add_node(world)
+    return Strike(
+        f"{NEW} comes and goes", hold_s=chance.uniform(2, 4), heal=lambda: remove_node(world), within_s=REBOOT_S
+    )
+
+
+FAULTS = (
+    Fault("link", link, 2),
+    Fault("flush", flush, 2),
+    Fault("tor", tor),
+    Fault("reboot", reboot),
+    Fault("new node", come_and_go),
+)

@@ -31,7 +31,8 @@ from felixpy.lab import namespaces
 from felixpy.model.errors import Trouble
 
 MAIN, LOCAL = 254, 255
-POD_PROTOCOL, LEARNED = 80, (12, 186)  # felixpy; birdpy, and FRR's bgpd
+POD_PROTOCOL = 80
+BLOCK_LENGTH = 26
 T = TypeVar("T")
 
 
@@ -94,9 +95,8 @@ class Table:
         }
 
     def single(self) -> list[int]:
-        """Learned routes to single nodes and blocks that have one way only, for which there should be two."""
-        learned = (entry for held in self.routes.values() for entry in held.values() if entry.protocol in LEARNED)
-        return [entry.vias[0] for entry in learned if len(entry.vias) == 1]
+        """Learned routes to blocks that have one way only, for which there should be two."""
+        return [entry.vias[0] for entry in self.routes.get(BLOCK_LENGTH, {}).values() if len(entry.vias) == 1]
 
 
 def read(netlink: Netlink) -> Table:

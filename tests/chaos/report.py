@@ -14,7 +14,7 @@ def line(outcome: Outcome) -> str:
     )
 
 
-def table(outcomes: Sequence[Outcome], seed: int, looks: int) -> str:
+def table(outcomes: Sequence[Outcome], seed: str, looks: int) -> str:
     """Fault, times injected, worst loss, worst convergence; and the machine's load, which they depend on."""
     rows = [("FAULT", "TIMES", "WORST LOSS MS", "WORST CONVERGENCE MS", "TROUBLES", "OVER A LIMIT", "LOAD")]
     for name in dict.fromkeys(sorted(one.fault for one in outcomes)):
@@ -29,8 +29,3 @@ def table(outcomes: Sequence[Outcome], seed: int, looks: int) -> str:
     bad = [f"  {one.what}: {text}" for one in outcomes for text in (*one.troubles, *one.late)]
     told.append(f"seed {seed}, {len(outcomes)} faults, {looks} looks at all kernels, {os.cpu_count()} processors")
     return "\n".join(told + (["", *bad] if bad else []))
-
-
-def failed(outcomes: Sequence[Outcome], _lenient: float) -> bool:
-    """Whether anything was lost, wrong or late."""
-    return any(one.troubles or one.late for one in outcomes)

@@ -5,13 +5,11 @@ could stay is in the registry of labs, and `felixpy lab destroy` removes it.
 """
 
 import contextlib
-import json
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -21,14 +19,16 @@ import yaml
 
 from felixpy.daemon import paths, status
 from felixpy.kernel.netlink import Netlink
-from felixpy.lab import control, deploy, destroy, enter, links, names, namespaces, registry, start, topology
+from felixpy.lab import control, deploy, destroy, enter, names, namespaces, registry, topology
 from felixpy.lab.registry import Lab
 from felixpy.model.errors import Trouble
 from tests.chaos.kernels import netlink_of
 
 ROOT = Path(__file__).parents[2]
-DISK = "/var/lib/felixpy/disk"
+DISK = "/var/lib/chaos"  # not below /var/lib/felixpy, which every node has for itself
 DISK_BYTES = 8 << 20
+CLOCKED = "n4"  # the node whose processes have a clock of their own
+STRANGER = "stranger"  # a host beside n1, which speaks BGP as it likes
 NODES = ("n1", "n2", "n3", "n4", "n5")
 FRR = ("tor1", "tor2", "out")
 PODS = {"n1": "a", "n2": "b", "n3": "c", "n4": "d", "n5": "e"}
@@ -66,6 +66,7 @@ class World:
     name: str
     say: Callable[[str], None]
     pods: dict[str, str] = field(default_factory=dict)  # pod -> its address
+    off: set[str] = field(default_factory=set)  # nodes that are switched off: nothing may hold their namespaces
     _sockets: dict[str, tuple[int, Netlink]] = field(default_factory=dict)
 
     @property
@@ -84,6 +85,7 @@ class World:
         group = document["topology"]["groups"]["node"]
         group["env"]["FELIXPY_DATASTORE"] = f"files:{DISK}"
         group["binds"].append(f"dual-tor/disk:{DISK}")
+        furnish(self.folder / "c", document)
         file = self.folder / "c" / "chaos.clab.yml"
         file.write_text(yaml.safe_dump(document, sort_keys=False))
         return topology.load(file)
@@ -143,13 +145,14 @@ class World:
         """A netlink socket in each node that is there; for the thread that asks only."""
         lab = self.lab
         for name, node in lab.nodes.items():
-            if self._sockets.get(name, (0,))[0] != node.pid:
+            there = node.alive and name not in self.off and name != STRANGER
+            if not there or self._sockets.get(name, (0,))[0] != node.pid:
                 self._sockets.pop(name, None)
-                if node.alive:
+                if there:
                     self._sockets[name] = (node.pid, netlink_of(node.pid))
-        return {
-            name: each for name, (_, each) in self._sockets.items() if name in lab.nodes and lab.nodes[name].alive
-        }
+        for name in self._sockets.keys() - lab.nodes.keys():
+            del self._sockets[name]
+        return {name: each for name, (_, each) in self._sockets.items()}
 
     def programs(self, node: str) -> list[Program]:
         """The programs that process 1 of a node keeps running."""
@@ -220,31 +223,21 @@ class World:
         shutil.copytree(self.disk, place / "store", dirs_exist_ok=True, ignore=shutil.ignore_patterns("ballast"))
 
 
-def boot(world: World, node: str) -> None:
-    """Let a node that was switched off come up again: what was in memory and in its kernel is gone."""
-    lab = world.lab
-    place = lab.node_folder(node)
-    for entry in (place / "run").iterdir():
-        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-    names.take_back(lab.node(node).netns)
-    spec = json.loads((place / "spec.json").read_text())
-    after = replace(start.nodes(lab.folder, {node: spec}, named=True), topology=lab.topology, state="running")
-    registry.write(after)
-    wanted = tuple(link for link in world.topology.links if any(end.node == node for end in link.ends))
-    ends = {end.node for link in wanted for end in link.ends}
-    pids = {name: each.pid for name, each in after.nodes.items() if name in ends}
-    links.make(replace(world.topology, links=wanted), pids, fresh=[node])
-    control.ask(place, "start")
-    for line in world.topology.nodes[node].exec:
-        if line.startswith("ip "):
-            world.run(node, *line.split())
-
-
-def switch_off(world: World, node: str) -> None:
-    """Power off: every process of the node ends at once, and its links go down at their other ends."""
-    entry = world.lab.node(node)
-    destroy.end(entry)
-    give_up = time.monotonic() + 10
-    while entry.alive:
-        assert time.monotonic() < give_up, f"{node} does not end"
-        time.sleep(0.02)
+def furnish(place: Path, document: dict[str, Any]) -> None:
+    """What faults need beside the topology as shipped: a clock, a stranger, and ToRs that expect a sixth node."""
+    own = place / "dual-tor"
+    (own / "clock").write_bytes(bytes(8))
+    source = Path(__file__).with_name("clock.c")
+    subprocess.run(
+        ["cc", "-shared", "-fPIC", "-O2", "-o", str(own / "clock.so"), str(source)], check=True, timeout=60
+    )
+    (own / "preload").write_text("/etc/chaos-clock.so\n")
+    binds = {"clock": "/etc/chaos-clock", "clock.so": "/etc/chaos-clock.so", "preload": "/etc/ld.so.preload"}
+    nodes, links = document["topology"]["nodes"], document["topology"]["links"]
+    nodes[CLOCKED]["binds"] = [f"dual-tor/{name}:{target}:ro" for name, target in binds.items()]
+    nodes[STRANGER] = {"kind": "linux", "image": "ghcr.io/srl-labs/network-multitool:latest"}
+    links.append({"endpoints": [f"{STRANGER}:eth1", "n1:eth9"], "ipv4": ["10.9.9.0/31", "10.9.9.1/31"], "mtu": 1500})
+    for number in (1, 2):
+        config = own / f"tor{number}.conf"
+        text = config.read_text().replace("!\nrouter", f"ip route 10.0.0.16/32 10.{number}.0.13\n!\nrouter", 1)
+        config.write_text(text.replace("  maximum-paths", "  network 10.0.0.16/32\n  maximum-paths", 1))

@@ -4,6 +4,7 @@ Messages are delayed and reordered between peers (never within one wire), sessio
 and start again. The topologies are a mesh, and any number of reflectors of any clusters with the others as clients.
 """
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from birdpy.policy import imports
 from felixpy.model.resources import Resource
 from felixpy.model.snapshot import Snapshot
+from tests.laws.simulator.day import Day
 from tests.laws.simulator.network import Network, address_of, block_of
 from tests.unit.birdpy.builders import affinity, node, peer, pool, snapshot
 
@@ -126,3 +128,11 @@ def test_without_the_loop_checks_they_remind_each_other_for_ever(monkeypatch: py
     monkeypatch.setattr(imports, "_shared_fault", lambda *_: ("", ""))
     with pytest.raises(AssertionError, match="never come to rest"):
         ghosts()
+
+
+@pytest.mark.parametrize("shape", TOPOLOGIES)
+def test_minutes_of_virtual_time_with_breaks_and_crashes_leaves_no_loop_and_no_hole(shape: str) -> None:
+    """`make soak` runs a day of each."""
+    day = Day(network(TOPOLOGIES[shape]), Random(f"1 {shape}"))
+    day.run(0.2)
+    assert min(day.seen[what] for what in ("break", "arrive", "whole", "broken")) > 1

@@ -127,6 +127,18 @@ def test_a_link_that_flaps_and_one_that_is_renamed_get_their_routes_back(runtime
     assert pings(inside, "10.0.0.1")
 
 
+def test_after_a_reboot_a_pod_of_the_same_name_is_attached_at_once(runtime: Runtime, netns: Namespace) -> None:
+    """The store still shows the endpoint, whose device is gone: the new device does not suffer from that."""
+    device = runtime.add("web", netns.another(), "before").device
+    runtime.node.end(signal.SIGKILL)
+    netns.run("ip", "link", "delete", device)
+    runtime.node.start()
+    until(lambda: "mac refused" in runtime.node.log.read_text())
+    inside = netns.another()
+    assert runtime.add("web", inside, "after").device == device
+    assert pings(inside, "10.0.0.1")
+
+
 def test_foreign_routes_on_our_interface_stay_and_a_foreign_holder_is_named(
     runtime: Runtime, netns: Namespace
 ) -> None:

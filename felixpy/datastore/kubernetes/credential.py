@@ -41,6 +41,6 @@ def run_plugin(plugin: Mapping[str, Any], folder: Path) -> Credential:
             str(status.get("clientCertificateData") or "").encode(),
             str(status.get("clientKeyData") or "").encode(),
         )
-    except (OSError, subprocess.SubprocessError, msgspec.DecodeError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError, AttributeError) as error:
         hint = str(plugin.get("installHint") or "")[:200]
         raise Unreachable(f"credential plugin {command}: {type(error).__name__}. {hint}".rstrip()) from error
