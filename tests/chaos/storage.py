@@ -54,14 +54,14 @@ def full(world: World, chance: Random) -> Strike:
 
 
 def read_only(world: World, chance: Random) -> Strike:
-    """Nobody can write to the store, as after an error of the file system."""
+    """Nobody can write to the store, as after an error of the file system: files that are open stay so."""
     nodes = (*NODES, "rr")
     for node in nodes:
-        world.run(node, "mount", "-o", "remount,bind,ro", "none", DISK)
+        world.run(node, "sh", "-ec", f"mount --bind {DISK} {DISK}; mount -o remount,bind,ro none {DISK}")
 
     def heal() -> None:
         for node in nodes:
-            world.run(node, "mount", "-o", "remount,bind,rw", "none", DISK)
+            world.run(node, "umount", DISK)
 
     return Strike("the store is read-only", hold_s=chance.uniform(2, 4), heal=heal)
 
