@@ -3,7 +3,7 @@
 Made anew for every snapshot. Two orders are compared part by part, so that only what changed is done again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from birdpy.desired.fib import FibRules, blackholes, peering_addresses
 from birdpy.desired.originate import Blocks, local_path, local_paths, own_blocks
@@ -100,6 +100,22 @@ def orders(snapshot: Snapshot, node: str, metric: int, settings: SpeakerSettings
         ),
         fib_key=(services, ranges(snapshot)),
     )  # fmt: skip
+
+
+def concerning(snapshot: Snapshot, node: str) -> Snapshot:
+    """`snapshot` without other nodes' blocks and pods: `orders` of `node` follow from it alone.
+
+    A block that two nodes claim concerns both.
+    """
+    affinities, pods = snapshot.of(BlockAffinity), snapshot.of(WorkloadEndpoint)
+    mine = {it.spec.cidr for it in affinities.values() if it.spec.node == node}
+    kinds = {
+        **snapshot.kinds,
+        BlockAffinity: {n: it for n, it in affinities.items() if it.spec.node == node or it.spec.cidr in mine},
+        IPAMBlock: {n: it for n, it in snapshot.of(IPAMBlock).items() if it.spec.cidr in mine},
+        WorkloadEndpoint: {n: it for n, it in pods.items() if it.spec.node == node},
+    }
+    return replace(snapshot, kinds=kinds)
 
 
 def local_networks(snapshot: Snapshot, node: str) -> frozenset[Prefix]:

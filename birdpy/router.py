@@ -20,7 +20,7 @@ from birdpy.forwarding import Forwarding
 from birdpy.inquiry import Inquiry
 from birdpy.leaving import Leaving, Outside
 from birdpy.notes import Notes
-from birdpy.orders import KINDS, orders
+from birdpy.orders import KINDS, concerning, orders
 from birdpy.parts import Parts
 from birdpy.peers import Peer, next_deadline
 from birdpy.policy.changes import speaker_change
@@ -73,15 +73,13 @@ class Router:
         self.snapshot = Snapshot()
         self.ledger = saved.load(parts.saved_at, parts.node)
         self.lag = Lag(time.monotonic())
-        self.passes = 0
-        self.last_pass = 0.0
+        self.passes, self.last_pass = 0, 0.0
         self.started = self.configured = time.time()
         self._drain_at = parts.saved_at.with_name(departure.FILE_NAME)
         self._speaker_settings = speaker_settings(settings)
         self._spoke: Speaker | None = None  # the last that ExaBGP was configured to be
         self._pools: frozenset[Prefix] = frozenset()
-        self._begun = asyncio.Event()
-        self._released = False
+        self._begun, self._released = asyncio.Event(), False
         self._deadline = math.inf
 
     async def run(self) -> None:
@@ -129,18 +127,20 @@ class Router:
 
     async def _take(self, snapshot: Snapshot) -> None:
         """The datastore holds this now."""
-        self.snapshot = snapshot
-        made = orders(snapshot, self.parts.node, self.settings.metric, self._speaker_settings)
+        before, self.snapshot = concerning(self.snapshot, self.parts.node), snapshot
+        self.remarks.of_all(snapshot)
+        part = concerning(snapshot, self.parts.node)
+        if part == before and not snapshot.stale:
+            return  # another node's block or pod: they are the many
+        made = orders(part, self.parts.node, self.settings.metric, self._speaker_settings)
         self._pools = made.pools
         made = await self.parts.recollection.trusted(made, snapshot)
         self.story.problems(made.problems, snapshot.problems)
-        self.remarks.unknown(snapshot)
-        self.remarks.cross(snapshot)
         if not self._begun.is_set():
             self.parts.watch.look(self.state)
-        before = self.state.orders
+        former = self.state.orders
         heard = self.state.take(made, self.now())
-        self.story.configured(heard, speaker_change(before.speaker, made.speaker) if before else None)
+        self.story.configured(heard, speaker_change(former.speaker, made.speaker) if former else None)
         await self._ask(heard.ask)
         if not self._begun.is_set():
             await self._begin()

@@ -34,6 +34,11 @@ class Remarks:
         self._related: Mapping[type[Spec], Objects] = {}
         self._cross: frozenset[CrossProblem] = frozenset()
 
+    def of_all(self, snapshot: Snapshot) -> None:
+        """`unknown` and `cross`."""
+        self.unknown(snapshot)
+        self.cross(snapshot)
+
     def unknown(self, snapshot: Snapshot) -> None:
         """Name the fields that are not known, of objects that are new or have others than before."""
         for kind, objects in snapshot.kinds.items():
