@@ -13,6 +13,7 @@ from felixpy.ui.picture import Rack
 
 WINDOW = 1.2  # width of the picture's window by its height
 MANY = 36  # boxes that can be large
+HUNG = 0.5  # what a further row of racks costs when cables from above have to pass the rows before it
 WIDEST = 24  # boxes, or racks, side by side that are tried
 
 
@@ -77,11 +78,24 @@ def places(cast: Cast) -> Places:
         for unit in row:
             spots |= _inside(unit, left, top, size)
             racks.append(
-                Rack(id=f"rack:{unit.name}", name=unit.name, x=left, y=top, width=unit.width, height=unit.height)
+                Rack(
+                    id=f"rack:{unit.name}",
+                    name=_title(unit, cast),
+                    x=left,
+                    y=top,
+                    width=unit.width,
+                    height=unit.height,
+                )
             )
             left += unit.width + size.across
         top += max(it.height for it in row) + size.down
     return Places(size, spots, tuple(racks), tuple(units))
+
+
+def _title(unit: Unit, cast: Cast) -> str:
+    """Nothing where it would only repeat the names of the switches at its head."""
+    heads = {it.name for it in cast.actors if it.id in unit.heads}
+    return "" if set(unit.name.split(", ")) == heads else unit.name
 
 
 def _tiers(actors: Sequence[Actor]) -> list[list[Actor]]:
@@ -96,13 +110,15 @@ def _arranged(cast: Cast, size: Size) -> tuple[list[Unit], list[list[Unit]]]:
         if actor.tier == lowest:
             members.setdefault(actor.rack, []).append(actor.id)
     heads = _heads(cast, lowest, {name: rack for rack, names in members.items() for name in names})
+    below = {name for names in members.values() for name in names} | {it for names in heads.values() for it in names}
+    hung = any(cable.lower in below and cable.upper not in below for cable in cast.cables)
     best: tuple[float, list[Unit], list[list[Unit]]] | None = None
     for columns in range(1, min(WIDEST, max(map(len, members.values()), default=0)) + 1):
         units = [_unit(rack, tuple(heads.get(rack, ())), names, (columns, size)) for rack, names in members.items()]
         for lines in range(1, min(len(units), WIDEST) + 1):
             across = ceil(len(units) / lines)
             rows = [units[at : at + across] for at in range(0, len(units), across)]
-            needed = _needed(rows, size)
+            needed = _needed(rows, size) * (1 + HUNG * (lines - 1) * hung)
             if best is None or needed < best[0]:
                 best = needed, units, rows
     return best[1:] if best else ([], [])

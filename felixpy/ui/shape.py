@@ -112,10 +112,12 @@ def _line(name: str, between: Pair, peers: Sequence[PeerStatus], ends: Pair | No
 
 
 def _bend(where: Places, one: str, other: str) -> float:
-    """Below the row for two of one row, deeper the farther they are apart; a little aside for others. In cytoscape's
-    sense: positive is to the left of the way from one to the other.
+    """Below the row for two of one row, deeper the farther they are apart; beside the column for two of one column; a
+    little aside for others. In cytoscape's sense: positive is to the left of the way from one to the other.
     """
     (x1, y1), (x2, y2) = where.spots[one], where.spots[other]
+    if x1 == x2:
+        return where.size.width + 24
     if y1 != y2:
         return 24.0
     below = where.size.height + 20 + abs(x2 - x1) / 8

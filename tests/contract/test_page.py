@@ -157,6 +157,16 @@ def test_a_prefix_marks_its_owner_and_the_lines_it_won_by(chromium: Browser) -> 
     looked_at(chromium, paper, act, "#show=prefix&prefix=10.65.0.7")
 
 
+def test_of_a_large_mesh_the_sessions_of_the_opened_node_are_drawn(chromium: Browser) -> None:
+    def act(page: Page) -> None:
+        page.until(f"{CY}.edges('.revealed').length === 39")
+        page.run("location.hash = '#show=network'")
+        page.until(f"{CY}.edges().length === 0")
+        assert "780 pairs without a cable" in page.text("#network-panel")
+
+    looked_at(chromium, Paper(meshed(40)), act, "#show=node&name=n7")
+
+
 def test_the_slider_shows_the_past_until_it_is_live_again(chromium: Browser) -> None:
     paper = Paper(racked(4, 2))
 

@@ -12,10 +12,10 @@ export function node(story, acts) {
       {title: "Prefix", of: (it) => nameButton(it.prefix, () => acts.prefix(it.prefix), `Show ${it.prefix} on all nodes`), tight: true},
       {title: "Way", of: (it) => (it.kind === "blackhole" ? ["blackhole"] : it.ways).map((way) => element("div", {}, way)), class: () => "loose"},
       {title: "From", of: (it) => [it.origin, it.as_path.length ? `AS path ${it.as_path.join(" ")}` : "", it.decided_by && `decided: ${it.decided_by}`]
-        .filter(Boolean).map((line) => element("div", {}, line)), class: () => "loose"},
+        .filter(Boolean).map((line) => element("div", {}, line)), class: () => "loose origin"},
       {title: "Since", of: (it) => age(it.since, now), tight: true},
       {title: "Kernel", of: (it) => it.kernel, class: (it) => KERNEL[it.kernel], tight: true},
-      {title: "Why", of: (it) => it.why},
+      ...(story.routes.some((it) => it.why) ? [{title: "Why", of: (it) => it.why, class: () => "loose"}] : []),
     ], story.routes, "No route fits.");
   const pods = table("Pods", [
     {title: "Pod", of: (it) => it.pod},

@@ -112,6 +112,21 @@ export class Drawing {
     });
   }
 
+  // The sessions of one node that are too many to be drawn for all; null: none of them.
+  reveal(name, sessions) {
+    this.cy.batch(() => {
+      this.cy.edges(".revealed").remove();
+      const from = this.cy.getElementById(name ?? "");
+      for (const it of sessions ?? []) {
+        const to = this.cy.getElementById(it.peer);
+        if (from.empty() || to.empty() || from.edgesWith(to).nonempty()) continue;
+        const line = {id: `revealed:${it.peer}`, source: name, target: it.peer, cable: false, state: it.state, ends: ["", ""], bend: 24, corners: []};
+        const made = lineElement(line, this.spots);
+        this.cy.add({...made, classes: `${made.classes} revealed`});
+      }
+    });
+  }
+
   flash(drawn) {
     drawn.addClass("changed");
     setTimeout(() => drawn.removeClass("changed"), 1500);

@@ -55,6 +55,7 @@ async function act() {
   show(TABS.includes(tab) ? tab : "network");
   if (tab === "node" && rest.name) return openNode(rest.name, rest.find ?? "");
   drawing.choose(null, false);
+  drawing.reveal(null, null);
   if (tab === "prefix" && rest.prefix) return openPrefix(rest.prefix);
   if (tab === "trace" && rest.from && rest.to) return openTrace(rest.from, rest.to);
   if (tab === "network") drawing.mark(null);
@@ -88,7 +89,10 @@ async function openNode(name, find) {
       element("ul", {}, ...ends.map((it) => element("li", {}, lineText(it)))));
     return;
   }
-  await answered(byId("node-answer"), ask("node", past.at === null ? {name, find} : {name, find, at: past.at}), (story) => answers.node(story, acts));
+  await answered(byId("node-answer"), ask("node", past.at === null ? {name, find} : {name, find, at: past.at}), (story) => {
+    drawing.reveal(name, picture.hidden ? story.sessions : null);
+    return answers.node(story, acts);
+  });
 }
 
 async function openPrefix(text) {

@@ -65,17 +65,18 @@ def test_a_session_that_is_down_is_on_its_cable_and_in_the_table() -> None:
 def test_tiers_stand_above_one_another_as_the_lab_graph_has_them() -> None:
     shown = picture(NetworkView({}), FABRIC, "", NOW)
     heights = {it.id: it.y for it in shown.spots}
-    assert heights["spine1"] == heights["spine2"] < heights["leaf1a"] < heights["n1"]
+    assert heights["spine1"] == heights["spine2"] < heights["leaf1a"] == heights["leaf2b"] < heights["n1"]
+    assert {rack.name for rack in shown.racks} == {""}  # the leaves at its head say its name
     inside = {
-        rack.name: {
+        rack.id: {
             it.id for it in shown.spots
             if rack.x < it.x < rack.x + rack.width and rack.y < it.y < rack.y + rack.height
         }
         for rack in shown.racks
     }  # fmt: skip
     assert inside == {
-        "leaf1a, leaf1b": {"leaf1a", "leaf1b", "n1", "n2"},
-        "leaf2a, leaf2b": {"leaf2a", "leaf2b", "n3"},
+        "rack:leaf1a, leaf1b": {"leaf1a", "leaf1b", "n1", "n2"},
+        "rack:leaf2a, leaf2b": {"leaf2a", "leaf2b", "n3"},
     }
 
 
