@@ -1,10 +1,10 @@
 """`felixpy get`, `apply`, `delete`: the cluster's resources in whichever datastore is meant."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -16,6 +16,9 @@ from felixpy.model.selectors import matches
 from felixpy.show.kinds import Item, columns, masked
 from felixpy.show.options import datastore_options
 from felixpy.show.output import clean, emit, escaped, output_option
+
+if TYPE_CHECKING:
+    from felixpy.datastore.apply import Applied
 
 T = TypeVar("T")
 SHORT = {kind.name.lower(): min(kind.aliases, key=len) for kind in KINDS.values()}
@@ -121,14 +124,16 @@ def apply(
             store.prepare()
         failed = 0
         manifests = list(read_manifests(files))
+        foreseen: Sequence[Applied] = ()
         if planned:
             from felixpy.cli.foresight import shown_first
 
-            await shown_first(target, manifests, force=force)
+            foreseen = (await shown_first(target, manifests, force=force)).applied
         if not dry_run:
             from felixpy.cli.rollback import recorded
 
-            await recorded(target, manifests)
+            foreseen = foreseen or [it async for it in apply_all(target, manifests, dry_run=True)]
+            await recorded(target, zip(foreseen, manifests, strict=True))
         async for done in apply_all(target, manifests, dry_run=dry_run):
             if done.error is not None:
                 failed += 1

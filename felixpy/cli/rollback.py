@@ -3,11 +3,12 @@
 import asyncio
 import getpass
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 import click
 
+from felixpy.datastore.apply import Applied
 from felixpy.datastore.apply import apply as apply_all
 from felixpy.datastore.generations import Generation, Undo, changes_of, generations, remember, undo
 from felixpy.datastore.manifests import Manifest
@@ -86,13 +87,13 @@ async def _back(
     if not way.manifests and not way.deleted:
         click.echo(f"everything is as after generation {target}", err=True)
         return
-    await shown_first(store, way.manifests, way.deleted, force=force or dry_run)
+    seen = await shown_first(store, way.manifests, way.deleted, force=force or dry_run)
     if not dry_run:
-        await _carry_out(store, way, f"rollback to {target}")
+        await _carry_out(store, way, seen.applied, f"rollback to {target}")
 
 
-async def _carry_out(store: DocumentStore, way: Undo, note: str) -> None:
-    await recorded(store, way.manifests, way.deleted, note)
+async def _carry_out(store: DocumentStore, way: Undo, foreseen: Sequence[Applied], note: str) -> None:
+    await recorded(store, zip(foreseen, way.manifests, strict=True), way.deleted, note)
     failed = 0
     async for done in apply_all(store, way.manifests):
         failed += done.error is not None
@@ -107,13 +108,14 @@ async def _carry_out(store: DocumentStore, way: Undo, note: str) -> None:
 
 
 async def recorded(
-    store: DocumentStore, manifests: Sequence[Manifest], deleted: Sequence[tuple[Kind, str]] = (), note: str = ""
+    store: DocumentStore,
+    foreseen: Iterable[tuple[Applied, Manifest]],
+    deleted: Sequence[tuple[Kind, str]] = (),
+    note: str = "",
 ) -> None:
-    """Write the generation of what is about to be applied. Where it is refused, applying goes on."""
-    done = [it async for it in apply_all(store, manifests, dry_run=True)]
-    changes = await changes_of(store, zip(done, manifests, strict=True), deleted)
+    """Write the generation of what is about to be applied, by its dry run. Where it is refused, applying goes on."""
     try:
-        number = await remember(store, changes, user(), note)
+        number = await remember(store, await changes_of(store, foreseen, deleted), user(), note)
     except Conflict:
         raise
     except Trouble as error:

@@ -39,6 +39,7 @@ async def apply(
     snapshot = Snapshot()
     for kind in KINDS_NEEDED:
         snapshot = snapshot.after(await store.list(kind))
+    rehearsed: dict[str, Resource[Any]] = {}  # what a dry run would have stored by now
     for manifest in manifests:
         what = manifest.where
         try:
@@ -49,6 +50,10 @@ async def apply(
             after = snapshot.after(Put(kind_of(new.spec).spec, new))
             notes = _cross(snapshot, after, new, manifest.where)
             action = await _apply_one(store, new, manifest, dry_run)
+            if dry_run and what in rehearsed:  # a later document of the same object
+                action = "unchanged" if _alike(rehearsed[what], new) else "configured"
+            if dry_run and action != "unchanged":
+                rehearsed[what] = new
         except Unreachable:
             raise
         except Trouble as error:
@@ -102,6 +107,11 @@ def _same(old: Resource[Any], new: Resource[Any], document: Mapping[str, Any], s
         return True
     known = not old.unknown and not isinstance(new.spec, FOREIGN)
     return known and old.spec == new.spec and meta == old.meta
+
+
+def _alike(one: Resource[Any], other: Resource[Any]) -> bool:
+    meta, theirs = one.meta, other.meta
+    return (one.spec, meta.labels, meta.annotations) == (other.spec, theirs.labels, theirs.annotations)
 
 
 def _pinned(document: Mapping[str, Any]) -> str:
