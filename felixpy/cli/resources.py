@@ -130,10 +130,9 @@ def apply(
 
             foreseen = (await shown_first(target, manifests, force=force)).applied
         if not dry_run:
-            from felixpy.cli.rollback import recorded
+            from felixpy.cli.rollback import rehearsed
 
-            foreseen = foreseen or [it async for it in apply_all(target, manifests, dry_run=True)]
-            await recorded(target, zip(foreseen, manifests, strict=True))
+            await rehearsed(target, manifests, foreseen)
         async for done in apply_all(target, manifests, dry_run=dry_run):
             if done.error is not None:
                 failed += 1

@@ -107,6 +107,12 @@ async def _carry_out(store: DocumentStore, way: Undo, foreseen: Sequence[Applied
         raise Trouble(f"{failed} objects were not brought back")
 
 
+async def rehearsed(store: DocumentStore, manifests: Sequence[Manifest], foreseen: Sequence[Applied]) -> None:
+    """`recorded`, with a dry run where no plan has made one."""
+    foreseen = foreseen or [it async for it in apply_all(store, manifests, dry_run=True)]
+    await recorded(store, zip(foreseen, manifests, strict=True))
+
+
 async def recorded(
     store: DocumentStore,
     foreseen: Iterable[tuple[Applied, Manifest]],
