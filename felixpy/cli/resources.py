@@ -109,6 +109,7 @@ def apply(
       felixpy apply -f cluster.yaml
       felixpy get ippools -o yaml | felixpy apply -f - --datastore files:/tmp/copy
     """
+    from felixpy.cli.rollback import rehearsed
     from felixpy.datastore.apply import apply as apply_all
     from felixpy.datastore.files import FilesDatastore
     from felixpy.datastore.manifests import read_manifests
@@ -130,8 +131,6 @@ def apply(
 
             foreseen = (await shown_first(target, manifests, force=force)).applied
         if not dry_run:
-            from felixpy.cli.rollback import rehearsed
-
             await rehearsed(target, manifests, foreseen)
         async for done in apply_all(target, manifests, dry_run=dry_run):
             if done.error is not None:
