@@ -65,8 +65,19 @@ class BridgeProcess:
         os.waitpid(self.pid, 0)
 
 
+def steady(wall: Callable[[], float], monotonic: Callable[[], float]) -> Callable[[], float]:
+    """The wall clock as it is now, and from now on without its steps."""
+    ahead = wall() - monotonic()
+    return lambda: ahead + monotonic()
+
+
 def load() -> None:
-    """Import what takes time. Of the modules in `UNUSED` nothing is ever called; they would cost 3 MB and 20 ms."""
+    """Import what takes time. Of the modules in `UNUSED` nothing is ever called; they would cost 3 MB and 20 ms.
+
+    ExaBGP counts hold times by the wall clock: a step of an hour would end every session with a NOTIFICATION, after
+    which no peer keeps a route.
+    """
+    time.time = steady(time.time, time.monotonic)
     for name in UNUSED:
         sys.modules[name] = ModuleType(name)
     import exabgp.reactor.loop

@@ -86,3 +86,22 @@ def test_what_is_patched_is_there(name: str) -> None:
 
 def test_the_environment_of_exabgp_is_only_ours() -> None:
     assert {name.split("_")[0] for name in launch.ENVIRONMENT} == {"exabgp"}
+
+
+def test_the_clock_that_hold_times_go_by_does_not_step() -> None:
+    wall, monotonic = 1000.0, 5.0
+    clock = patches.steady(lambda: wall, lambda: monotonic)
+    assert clock() == 1000.0
+    wall, monotonic = wall + 3600, monotonic + 2
+    assert clock() == 1002.0
+    wall -= 7200
+    assert clock() == 1002.0
+
+
+def test_exabgp_itself_goes_by_that_clock() -> None:
+    """In a process of its own: `load` changes it for good."""
+    done = loaded(
+        "import time; wall = time.time; from birdpy.exabgp import patches; patches.load(); "
+        "from exabgp.bgp import timer; assert timer.time.time is time.time is not wall"
+    )
+    assert done.returncode == 0, done.stderr
