@@ -84,7 +84,7 @@ class Counter:
         return found
 
     def until(self, count: int, poke: Callable[[], object]) -> float:
-        """When `count` have come; `poke` is done every second (a BIRD that sends pauses for 3 s at times)."""
+        """When `count` have come; `poke` is done four times a second (a BIRD that sends pauses for 3 s at times)."""
         began = poked = time.perf_counter()
         while count > 0:
             time.sleep(0.002)
@@ -92,7 +92,7 @@ class Counter:
             now = time.perf_counter()
             if now - began > PATIENCE_S:
                 raise RuntimeError(f"{count} routes are still missing after {PATIENCE_S:.0f} s")
-            if now - poked > 1:
+            if now - poked > 0.25:
                 poke()
                 poked = now
         return time.perf_counter()

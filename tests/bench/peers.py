@@ -25,15 +25,14 @@ from tests.speakers import eventually
 
 FRR_BIN = Path("/usr/lib/frr")
 BIRD_FAST = "hold time 9; keepalive time 3; connect delay time 1; connect retry time 1; error wait time 1, 5;"
-FRR_FAST = " timers bgp 3 9\n"
+FRR_GRACEFUL = " bgp graceful-restart\n bgp graceful-restart preserve-fw-state\n"
+FRR_FAST = " timers bgp 3 9\n"  # with graceful restart the paths of a lost peer would stay for minutes all the same
 FRR = """\
 ip route 10.65.{n}.0/26 blackhole
 router bgp 64512
  bgp router-id 172.20.0.{n}
  no bgp ebgp-requires-policy
  no bgp network import-check
- bgp graceful-restart
- bgp graceful-restart preserve-fw-state
 {timers}{peers} address-family ipv4 unicast
   redistribute static
 {clients} exit-address-family
@@ -91,7 +90,7 @@ class Frr:
         )
         hub = self.reflected and number == len(self.numbers)
         clients = "".join(f"  neighbor 172.20.0.{other} route-reflector-client\n" for other in others if hub)
-        return FRR.format(n=number, timers=FRR_FAST if self.fast else "", peers=peers, clients=clients)
+        return FRR.format(n=number, timers=FRR_FAST if self.fast else FRR_GRACEFUL, peers=peers, clients=clients)
 
     def kill(self, number: int) -> None:
         for process in self.processes.pop(number, []):
@@ -177,7 +176,9 @@ BIRD_BFD = Kind(
     lambda fabric, reflected: Bird2(fabric, reflected=reflected, timers=f"{BIRD_FAST} bfd on;"),
 )
 FRR_DEFAULT = Kind("FRR, its own timers", lambda fabric, reflected: Frr(fabric, reflected=reflected))
-FRR_TUNED = Kind("FRR, fast timers", lambda fabric, reflected: Frr(fabric, reflected=reflected, fast=True))
+FRR_TUNED = Kind(
+    "FRR, fast, no graceful restart", lambda fabric, reflected: Frr(fabric, reflected=reflected, fast=True)
+)
 
 
 @contextlib.contextmanager
