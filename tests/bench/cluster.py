@@ -22,6 +22,7 @@ from tests.cluster.test_change import MANY
 
 QUIET_S = 30.0
 REST_S = 60.0  # of requests at rest
+SETTLE_S = 20.0  # after pods are gone for the API server: the runtime detaches them, the collector looks
 ACCOUNT = "system:serviceaccount:felixpy:felixpy"
 # In the plugin's place: it notes when it was called, when it had answered, and which address it gave.
 TIMED = """#!/bin/sh
@@ -124,20 +125,21 @@ def _lines(file: Path) -> list[str]:
 def _requests(ground: Ground, count: int) -> tuple[Counter[str], Counter[str]]:
     """What a pod's life makes felixpy ask of the API server, by verb and kind; and what it asks a minute at rest.
 
-    Its whole life: created, attached, detached, gone. What the agents of all nodes ask in as much time without pods
-    (heartbeats, the look for leaks) is measured afterwards and taken off.
+    Its whole life: created, attached, detached, gone, collected. What the agents of all nodes ask in as much time without
+    pods (heartbeats, the look for leaks) is measured before and taken off; pods of earlier are gone by then.
     """
     log = ground.cluster.control.folder / "audit.log"
+    time.sleep(SETTLE_S)
+    before = len(log.read_text().splitlines())
+    time.sleep(REST_S)
+    rest = _asked(log, before)
     began, before = time.monotonic(), len(log.read_text().splitlines())
     ground.kubectl("apply", "-f", "-", given=MANY.format(replicas=count))
     ground.ready("app=many", count, 240)
     ground.kubectl("delete", "deployment", "many")
     ground.ready("app=many", 0, 240)
-    time.sleep(3)
+    time.sleep(SETTLE_S)
     lasted, busy = time.monotonic() - began, _asked(log, before)
-    before = len(log.read_text().splitlines())
-    time.sleep(REST_S)
-    rest = _asked(log, before)
     life = {what: (times - rest[what] * lasted / REST_S) / count for what, times in busy.items()}
     return (
         Counter({what: round(times, 2) for what, times in life.items() if times > 0.05}),

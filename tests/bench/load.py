@@ -212,7 +212,7 @@ def sending(at: Site, routes: Path, config: str = SENDER) -> Iterator[Bird]:
         beside.run("ip", "address", "add", "172.30.255.9/16", "dev", "eth1")
         beside.run("ip", "route", "add", "local", "172.30.0.0/17", "dev", "lo")
         sender = stack.enter_context(bird(routes.parent / "sender", config.format(routes=routes)))
-        eventually(lambda: sender.is_up("to_n1"), 30)
+        eventually(lambda: sender.is_up("to_n1"), PATIENCE_S)
         time.sleep(1.5)  # what else the receiver has to do at the start of a session is done
         yield sender
 
