@@ -125,8 +125,8 @@ def _lines(file: Path) -> list[str]:
 def _requests(ground: Ground, count: int) -> tuple[Counter[str], Counter[str]]:
     """What a pod's life makes felixpy ask of the API server, by verb and kind; and what it asks a minute at rest.
 
-    Its whole life: created, attached, detached, gone, collected. What the agents of all nodes ask in as much time without
-    pods (heartbeats, the look for leaks) is measured before and taken off; pods of earlier are gone by then.
+    Its whole life: created, attached, detached, gone, collected. What the agents of all nodes ask in as much time
+    without pods (heartbeats, the look for leaks) is measured before and taken off; pods of earlier are gone by then.
     """
     log = ground.cluster.control.folder / "audit.log"
     time.sleep(SETTLE_S)
