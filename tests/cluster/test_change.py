@@ -51,7 +51,10 @@ def learned(ground: Ground, node: str) -> list[Any]:
 
 
 def unplug(ground: Ground, node: str) -> None:
-    """A machine and its Node go for good, and with them its pods: Kubernetes itself would look for a minute first."""
+    """A machine is drained and goes for good with its Node and pods: Kubernetes itself would look for a minute."""
+    router = ("-n", "felixpy", "-l", "app.kubernetes.io/name=birdpy", "--field-selector", f"spec.nodeName={node}")
+    name = ground.kubectl("get", "pod", *router, "-o", "name").strip()
+    ground.kubectl("-n", "felixpy", "exec", name, "--", "birdpy", "drain", "--node", node, "--settle", "1")
     ground.cluster.remove(node)
     ground.kubectl("delete", "node", node)
     there = ("--all-namespaces", "--field-selector", f"spec.nodeName={node}")
@@ -95,9 +98,6 @@ def test_a_node_that_is_added_gets_a_block_and_one_that_is_deleted_gives_it_back
     until(lambda: all(block in learned(ground, node) for node in ("n1", "n2", "n3", "tor")), "all know the block", 90)
     assert ground.fetch("out", ground.on("n4").address(), port=8080) == "198.51.100.10"
 
-    router = ("-n", "felixpy", "-l", "app.kubernetes.io/name=birdpy", "--field-selector", "spec.nodeName=n4")
-    name = ground.kubectl("get", "pod", *router, "-o", "name").strip()
-    ground.kubectl("-n", "felixpy", "exec", name, "--", "birdpy", "drain", "--node", "n4", "--settle", "1")
     unplug(ground, "n4")
     until(lambda: not any(block in learned(ground, node) for node in ("n1", "n2", "n3", "tor")), "all forget it", 90)
     until(lambda: not blocks(ground, "n4"), "the block is collected", 120)
@@ -106,5 +106,6 @@ def test_a_node_that_is_added_gets_a_block_and_one_that_is_deleted_gives_it_back
     cluster.add("n4")
     ground.ready("app=everywhere", 4)
     assert blocks(ground, "n4") == [block], "the block is used again"
+    until(lambda: block in learned(ground, "tor"), "the switch learns it again", 90)
     unplug(ground, "n4")
     ground.ready("app=everywhere", 3)
