@@ -13,7 +13,7 @@ from tests.chaos.world import FRR, NODES, Program, World
 
 ROUTERS = (*NODES, "rr")
 STOPPED_S = 3.0
-FRR_LINGERS_S = 3.0
+FRR_LINGERS_S = 7.0  # zebra sweeps after 5 s (containerlab/dual-tor/daemons), also what a link brought anew meanwhile
 Find = Callable[[World, Random], list[Program]]
 
 

@@ -3,7 +3,8 @@
 import signal
 from random import Random
 
-from tests.chaos.power import NEW, add_node, attach, boot, remove_node, switch_off
+from tests.chaos.daemons import FRR_LINGERS_S
+from tests.chaos.power import NEW, add_node, attach, boot, remove_node, switch_off, until
 from tests.chaos.strike import (
     FAR_LINK_MS,
     FLUSH_MS,
@@ -49,10 +50,14 @@ def tor(world: World, chance: Random) -> Strike:
     world.run(name, "sh", "-c", f"{script}; ip route flush proto bgp; ip route flush proto static")
 
     def heal() -> None:
-        world.signal(world.programs(name), signal.SIGKILL)
+        dead = world.programs(name)
+        world.signal(dead, signal.SIGKILL)
+        gone = {one.pid for one in dead}
+        until(lambda: len({one.pid for one in world.programs(name)} - gone) == len(dead), f"{name} runs again")
         world.run(name, "sh", "-c", "; ".join(f"ip link set {end} up" for end in ends))
 
-    return Strike(f"{name} dies and comes back", anywhere(TOR_MS), chance.uniform(2, 5), heal, REBOOT_S)
+    lasts = chance.uniform(2, 5)
+    return Strike(f"{name} dies and comes back", anywhere(TOR_MS), lasts, heal, REBOOT_S, FRR_LINGERS_S)
 
 
 def reboot(world: World, chance: Random) -> Strike:

@@ -17,10 +17,10 @@ def victim(world: World, chance: Random) -> Path:
 
 
 def truncated(world: World, chance: Random) -> Strike:
-    """Cut off somewhere, as by a crash without fsync."""
+    """Cut off, as by a crash without fsync: JSON anywhere; YAML wholly: its first lines are another valid text."""
     path = victim(world, chance)
     before = path.read_bytes()
-    path.write_bytes(before[: chance.randrange(len(before))])
+    path.write_bytes(before[: chance.randrange(len(before))] if before.startswith(b"{") else b"")
     return restored(world, path, before, chance, "is cut off")
 
 
