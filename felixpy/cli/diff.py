@@ -60,10 +60,12 @@ def diff(*, before: str, after: str, node: str | None, lab: str | None, datastor
         answers = list(pool.map(lambda target: _one(target, *times), targets))
     missing = {target.node: it for target, it in zip(targets, answers, strict=True) if isinstance(it, str)}
     nodes = tuple(it for it in answers if isinstance(it, NodeDiff))
+    if not nodes:
+        raise Trouble(
+            "\n".join(f"{name}: {reason}" if len(targets) > 1 else reason for name, reason in missing.items())
+        )
     for name, reason in missing.items():
         click.echo(f"felixpy: not compared: {name}: {reason}", err=True)
-    if not nodes:
-        raise Trouble("no node could be compared")
     columns: tuple[Column[Line], ...] = (
         Column("NODE", lambda it: it.node),
         Column("CHANGE", lambda it: it.what),

@@ -71,6 +71,7 @@ class Recorder:
         self._disk = ThreadPoolExecutor(1, "history")
         self._steps: Iterator[Step] = iter(())  # what is being written
         self._flight: Future[None] | None = None
+        self._closed = False
         self._left = 0  # events that are lost when what is being written is refused
         self._daemon("started")
 
@@ -101,7 +102,7 @@ class Recorder:
                 await self._calm()
                 await self.flush()
         finally:
-            self._end()
+            self.close()
 
     async def flush(self) -> None:
         """Write what waits, now; no matter whether the disk takes it."""
@@ -221,8 +222,11 @@ class Recorder:
         event = Event(time=time.time(), kind="daemon", what=what, number=os.getpid(), boot=self._boot)
         self.note(1, lambda: [event])
 
-    def _end(self) -> None:
+    def close(self) -> None:
         """The daemon ends: finish what is being written, and write what waits unless that is much."""
+        if self._closed:
+            return
+        self._closed = True
         self._daemon("stopped")
         if self._waiting > MOST_AT_END:
             self._lose(self._waiting)

@@ -32,6 +32,10 @@ RATIO = "the ratio is to the row's first system marked 1.00; other work on the m
 NEEDS = "`> 60 s`: not within a minute, and not waited for any longer"
 MESH = f"each system alone on the same nodes, one after the other; timers are the system's own unless said; {NEEDS}"
 
+LOGGED = (
+    "in turn with the log and without, so that other work on the machine moves both; the ratio is what the log costs"
+)
+
 ROWS = {
     "routes": Entry("tests.bench.routes:write", f"{RATIO}; void when C itself is slow", mode="quick"),
     "resync": Entry("tests.bench.routes:resync", RATIO, mode="quick"),
@@ -64,6 +68,8 @@ ROWS = {
     "load-own": Entry("tests.bench.load:each_its_own", RATIO),
     "load-100k": Entry("tests.bench.load:packed", RATIO),
     "load-one-more": Entry("tests.bench.load:one_more", "what an UPDATE costs a full table", limit_s=180),
+    "history-load": Entry("tests.bench.history:load", LOGGED, limit_s=400),
+    "history-blocks": Entry("tests.bench.history:blocks", LOGGED, limit_s=400),
     "reflector": Entry("tests.bench.reflector:reflect", "one birdpy is the reflector of many BIRDs", limit_s=240),
     "blocks": Entry(
         "tests.bench.routers:blocks",
