@@ -5,13 +5,15 @@ outcome of the kernel. All of these never change any more.
 """
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from birdpy.causes import HEARD, Causes
 from birdpy.peers import Peer
 from birdpy.rib.best_path import Choice
+from birdpy.rib.table import Rib
 from birdpy.rib.verdict import Accepted, Verdict
 from felixpy.history.events import Cause, Chosen, Event
 from felixpy.history.recorder import Made, Recorder
@@ -25,8 +27,18 @@ if TYPE_CHECKING:
     from birdpy.state import State
 
 OTHERS = 8  # paths that are named beside the best one
+FEW = 200  # prefixes of a round of which everything is noted at once
 AGAIN = Cause("tried again")
-Touch = tuple[Prefix, Choice | None, tuple[Verdict, ...], Cause]
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """A round of prefixes with what was chosen of each, and why; `each` knows better of some."""
+
+    prefixes: Sequence[Prefix]
+    choices: Sequence[Choice | None]
+    each: Causes
+    cause: Cause
 
 
 class Chronicle:
@@ -45,13 +57,15 @@ class Chronicle:
         if self._recorder is not None:
             self._recorder.copy = lambda: copied(state.learning, state.forwarding.settler.held)
 
-    def touched(self, learning: "Learning", prefixes: Collection[Prefix], causes: Causes, cause: Cause) -> None:
-        """What follows from these prefixes is worked out anew, and why; `causes` knows better of some."""
-        if self._recorder is None or not self._recorder.on or not prefixes:
-            return
-        choice, held = learning.selection.choice, learning.rib.held
-        touches = [(prefix, choice(prefix), held(prefix), causes.get(prefix, cause)) for prefix in prefixes]
-        self._note(len(touches), partial(self._chosen, time.time(), touches))
+    def touched(self, touched: Touched, rib: Rib) -> None:
+        """What follows from these prefixes was worked out anew.
+
+        Of many at once, the paths that were not chosen are looked up when the events are made: a little later.
+        """
+        if self._recorder is not None and self._recorder.on:
+            number = len(touched.prefixes)
+            held = list(map(rib.held, touched.prefixes)) if number <= FEW else None
+            self._note(number, partial(self._chosen, time.time(), touched, held or map(rib.held, touched.prefixes)))
 
     def kernel(self, outcome: Outcome[RouteKey, Route]) -> None:
         """A pass over the kernel's routes."""
@@ -86,8 +100,9 @@ class Chronicle:
         if self._recorder is not None:
             self._recorder.note(number, made)
 
-    def _chosen(self, at: float, touches: Iterable[Touch]) -> Iterator[Event]:
-        for prefix, choice, held, found in touches:
+    def _chosen(self, at: float, touched: Touched, helds: Iterable[tuple[Verdict, ...]]) -> Iterator[Event]:
+        for prefix, choice, held in zip(touched.prefixes, touched.choices, helds, strict=True):
+            found = touched.each.get(prefix, touched.cause)
             cause = of_update(found, held) if found.what == HEARD else found
             self._causes[prefix] = cause
             key = str(prefix)

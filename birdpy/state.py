@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from birdpy import causes, peers
 from birdpy.causes import Causes
-from birdpy.chronicle import Chronicle
+from birdpy.chronicle import Chronicle, Touched
 from birdpy.desired.advertisements import Chosen, advertisements
 from birdpy.desired.fib import learned_route, reachable_by
 from birdpy.due import Due, Pace
@@ -22,7 +22,7 @@ from birdpy.peers import Peer
 from birdpy.policy.imports import surroundings as import_policy
 from birdpy.policy.session import Session, Speaker
 from birdpy.rib.advertisement import Advertisement, AdvertisementKey
-from birdpy.rib.best_path import Preferences
+from birdpy.rib.best_path import Choice, Preferences
 from birdpy.rib.events import Event
 from birdpy.rib.next_hops import Resolution, Resolved
 from birdpy.stage import AWAY, QUIET, Stage
@@ -150,7 +150,7 @@ class State:
     def look(self) -> None:
         """The kernel's other routes, links or addresses are those of `around` now."""
         changed = self.learning.on(self.around.ground())
-        self.touch(changed | self._judge() | self._fix(), Cause("ground moved", why=self.around.news()))
+        self.touch(changed | self._judge() | self._fix(), self.around.news())
 
     def hear(self, events: Sequence[Event], now: float) -> Heard:
         """Peers did this."""
@@ -206,9 +206,10 @@ class State:
         todo = list(prefixes)
         if not todo or self.orders is None:
             return
-        self.chronicle.touched(self.learning, todo, each, cause)
-        for prefix in todo:
-            self.forwarding.want(prefix, self._route(prefix))
+        choices = list(map(self.learning.selection.choice, todo))
+        for prefix, choice in zip(todo, choices, strict=True):
+            self.forwarding.want(prefix, self._route(prefix, choice))
+        self.chronicle.touched(Touched(todo, choices, each, cause), self.learning.rib)
         self.tell(todo)
         self.unsaved.update(dict.fromkeys(todo))
         self.kernel_due.mark()
@@ -273,8 +274,8 @@ class State:
         self.fixed = reachable_by(orders.speaker, self.learning.selection.way, orders.fib) | orders.blackholes
         return {key.prefix for key in before.keys() | self.fixed if before.get(key) != self.fixed.get(key)}
 
-    def _route(self, prefix: Prefix) -> Route | None:
-        """What the kernel should have of one prefix."""
+    def _route(self, prefix: Prefix, choice: Choice | None) -> Route | None:
+        """What the kernel should have of one prefix, of which this is chosen."""
         assert self.orders is not None
         key = self.orders.fib.key(prefix)
         fixed = self.fixed.get(key)
@@ -283,7 +284,6 @@ class State:
         before = self.forwarding.settler.desired.get(key)
         if before is not None and before.kind is RouteKind.BLACKHOLE and self.telling.told(prefix):
             return before  # somebody may still send packets for it: it goes once the withdrawal was answered
-        choice = self.learning.selection.choice(prefix)
         route = learned_route(choice, self.learning.selection.way, self.orders.fib, key) if choice else None
         return route if isinstance(route, Route) else None
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from birdpy.policy.guard import Here
 from birdpy.rib.next_hops import Ground
+from felixpy.history.events import TURNED, Cause
 from felixpy.kernel.events import KernelEvent, LinkChanged, NeighbourChanged
 from felixpy.kernel.owners import PROTOCOL_FELIX
 from felixpy.model.addresses import Address
@@ -19,6 +20,8 @@ from felixpy.reconcile.table import Outcome
 NO_GATEWAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EINVAL)  # "Nexthop has invalid gateway"
 
 NEVER = ("cali*", "kube-ipvs*")  # as in Calico's own configuration of BIRD
+
+MOVED = Cause("ground moved", why="another route or address of this node changed")
 
 Gateway = tuple[Address, Device]
 T = TypeVar("T", Gateway, Device)
@@ -112,14 +115,14 @@ class Surroundings:
             self._firm, frozenset(self.down), frozenset(self.failed), frozenset(self.forced), ignored=self._beside
         )
 
-    def news(self) -> str:
-        """What is down or back since this was asked last, in words."""
+    def news(self) -> Cause:
+        """What is down or back since this was asked last."""
         (down, failed), self.told = self.told, (frozenset(self.down), frozenset(self.failed))
         words = [f"{device} down" for device in sorted(self.down - down)]
         words += [f"{device} up" for device in sorted(down - self.down)]
         words += [f"{via} dev {device} lost" for via, device in sorted(self.failed - failed, key=str)]
         words += [f"{via} dev {device} back" for via, device in sorted(failed - self.failed, key=str)]
-        return ", ".join(words) or "another route or address of this node changed"
+        return Cause(TURNED, why=", ".join(words)) if words else MOVED
 
     def here(self, api_servers: tuple[Address, ...]) -> Here:
         """What import's guard protects."""

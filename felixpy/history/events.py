@@ -81,6 +81,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False, kw_only=T
     boot: str = ""  # of the machine, where a daemon started
 
 
+TURNED = "link or neighbour"  # a cause that may leave a choice as it is: the last resort, too, is chosen
 DECODER = msgspec.json.Decoder(Event)
 
 

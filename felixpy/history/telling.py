@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from felixpy.history.events import Chosen, Event, Row
+from felixpy.history.events import TURNED, Chosen, Event, Row
 from felixpy.history.reading import BeforeTheLog, DaemonLog
 from felixpy.history.replay import Held, Moment, Place
 from felixpy.kernel.owners import PROTOCOL_BIRD, PROTOCOL_FELIX, protocol_name
@@ -82,7 +82,7 @@ def _told(daemon: str, log: DaemonLog, times: tuple[float, float], subject: Subj
         if event.what in SILENT or not subject.concerns(event):
             continue
         if event.kind == "path":
-            if event.key in chosen and chosen[event.key] == event.path:
+            if event.key in chosen and chosen[event.key] == event.path and event.cause.what != TURNED:
                 continue
             chosen[event.key] = event.path
         yield daemon, event

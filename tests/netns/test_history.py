@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 
-from felixpy.model.resources import BlockAffinity
+from felixpy.model.addresses import Asn
+from felixpy.model.resources import BGPPeer, BlockAffinity
 from tests.netns.fabric import Fabric, Machine, eventually
+from tests.speakers import RawSpeaker, attribute, raw
 
 pytestmark = pytest.mark.root
 
 BLOCK, OTHER = "10.65.2.0/26", "10.65.77.0/26"
 N2 = "Mesh_172_20_0_2"
+ATTRIBUTES = attribute(1, b"\0") + attribute(2, bytes([2, 1, 0xFD, 0xF0])) + attribute(3, bytes([172, 20, 0, 8]))
 
 
 def felixpy(machine: Machine, *words: str) -> Any:
@@ -43,6 +46,7 @@ def held(machine: Machine, at: float) -> dict[str, list[str]]:
 def test_why_each_route_went_is_known_afterwards_and_what_was_before(fabric: Fabric) -> None:
     n1, n2 = fabric.node("n1", 1), fabric.node("n2", 2)
     fabric.claim("n2", OTHER)
+    fabric.put(outside=BGPPeer(node="n1", peer_ip="172.20.0.8", as_number=Asn(65008)))
     for machine in (n1, n2):
         machine.start()
     eventually(lambda: {BLOCK, OTHER} <= n1.routes().keys(), within_s=30)
@@ -60,15 +64,26 @@ def test_why_each_route_went_is_known_afterwards_and_what_was_before(fabric: Fab
     )
     before_death = time.time()
 
-    n1.namespace.run("ip", "link", "set", "eth1", "down")
-    eventually(lambda: BLOCK not in n1.routes(), within_s=30)
-    eventually(lambda: any(what == "route removed" for what, _, _ in told(n1, BLOCK)), within_s=30)
-    print(*told(n1, BLOCK), sep="\n")
-    print(*told(n1, "172.20.0.2"), sep="\n")
+    with fabric.beside(8), raw("172.20.0.8") as listening, listening.accept()[0] as connection:
+        speaker = RawSpeaker(connection, 65008)
+        speaker.establish("172.20.0.8")
+        eventually(lambda: n1.up("172.20.0.8"), within_s=30)
+        speaker.update(ATTRIBUTES, bytes([24, 198, 51, 100]))
+        eventually(lambda: "198.51.100.0/24" in n1.routes(), within_s=30)
+        speaker.send(3, bytes([6, 2]))  # Cease, administrative shutdown
+    eventually(lambda: "198.51.100.0/24" not in n1.routes(), within_s=30)
+    (died,) = [why for what, why, _ in told(n1, "198.51.100.0/24") if what == "route removed"]
+    assert died.startswith("session down Node_172_20_0_8: "), died
+    assert "session down" in [what for what, _, _ in told(n1, "172.20.0.8")]
 
     assert held(n1, whole)[OTHER] == held(n1, whole)[BLOCK] == ["172.20.0.2"]
     assert BLOCK in held(n1, before_death) and OTHER not in held(n1, before_death)
-    assert BLOCK not in held(n1, time.time())
+    (found,) = felixpy(n1, "diff", str(whole), "now")["nodes"]
+    assert [(it["before"]["prefix"], it["because"]) for it in found["removed"]] == [(OTHER, f"withdrawn by {N2}")]
+
     n1.kill()
     assert held(n1, whole)[OTHER] == ["172.20.0.2"], "the log of a killed daemon can be read"
-    print(felixpy(n1, "diff", str(whole), "now"))
+    assert held(n1, time.time())[BLOCK] == ["172.20.0.2"], "its death changed no route"
+    n1.start()
+    eventually(lambda: [what for what, _, _ in told(n1, BLOCK)].count("daemon read") == 2, within_s=30)
+    assert held(n1, time.time())[BLOCK] == ["172.20.0.2"]
