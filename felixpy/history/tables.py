@@ -12,6 +12,7 @@ Why = Callable[[RouteKey, Route | None, Route | None], Cause]  # why this is wan
 TAKEN = Cause("taken", why="somebody else removed or changed it")
 REPAIRED = Cause("repaired", why="somebody else had removed or changed it")
 LOST = Cause("gone", why="the kernel or somebody else removed it")
+OVER = Cause("given up", why="it was refused, and is not wanted any more")
 FOUND = Cause("found", why="there when the kernel was read")
 
 
@@ -49,6 +50,9 @@ class RouteStory:
                 yield Event(
                     time=time, kind="route", what="removed", key=str(key.prefix), cause=cause, row=row_of(route)
                 )
+        for key in noticed.over:
+            self._refused.pop(key, None)
+            yield Event(time=time, kind="route", what="removed", key=str(key.prefix), cause=OVER, row=bare(key))
         for key in noticed.taken:
             self._taken.add(key)
             yield Event(time=time, kind="route", what="taken", key=str(key.prefix), cause=TAKEN, row=bare(key))

@@ -227,6 +227,7 @@ class Settler(Generic[K, V]):
                 noticed.gone[key] = value
             else:
                 noticed.found[key] = there
+        noticed.over |= doubted - self._held.keys() - actual.keys() - self._desired.keys()
         for key in actual.keys() - self._held.keys():
             noticed.gone.pop(key, None)
             noticed.found[key] = actual[key]

@@ -35,10 +35,11 @@ class Noticed(Generic[K, V]):
     found: dict[K, V] = field(default_factory=dict)  # rows that were not known, or hold something else than was known
     gone: dict[K, V] = field(default_factory=dict)  # rows that were known and are not there any more
     early: dict[K, V] = field(default_factory=dict)  # rows that we wrote before they were wanted (`Settler.ahead`)
+    over: set[K] = field(default_factory=set)  # rows that were refused, are wanted no more, and are not there
     taken: set[K] = field(default_factory=set)  # rows as wanted that someone else removed or changed
 
     def __bool__(self) -> bool:
-        return bool(self.found or self.gone or self.early or self.taken)
+        return bool(self.found or self.gone or self.early or self.over or self.taken)
 
 
 @dataclass(frozen=True, slots=True)
