@@ -6,6 +6,7 @@ could stay is in the registry of labs, and `felixpy lab destroy` removes it.
 
 import contextlib
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -37,6 +38,7 @@ OUTSIDE = "198.51.100.10"
 
 def hide_mounts(folder: Path) -> None:
     """A mount namespace of our own, with a disk for the store; no copy of anybody's namespaces is kept in it."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that whoever ends us leaves nothing behind
     namespaces.unshare(namespaces.CLONE_NEWNS)
     namespaces.mount("none", "/", flags=namespaces.MS_REC | namespaces.MS_PRIVATE)
     for point, kind in reversed(namespaces.mounts()):
@@ -106,6 +108,7 @@ class World:
     def destroy(self) -> None:
         """Remove it."""
         destroy.destroy(self.name)
+        namespaces.unmount(str(self.disk))
 
     def run(self, node: str, *argv: str, pod: str | None = None, timeout: float = 60.0) -> str:
         """The output of a command in a node; AssertionError when it failed."""
