@@ -1,7 +1,8 @@
 """Join: what files, or a generation's documents, would make of the datastore; read, never written."""
 
+import os
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
@@ -59,21 +60,27 @@ async def foreseen(
         if of_kind is not Secret:
             before = before.after(await store.list(of_kind))
     stored = [it for kind in (BGPPeer, BGPConfiguration) for it in before.of(kind).values()]
-    before = before.after(await _secrets(store, [*stored, *made]))
+    settings = speakers()
+    before = before.after(await _secrets(store, [*stored, *made], settings.namespace))
     after = before
     for resource in made:
         after = after.after(Put(kind_of(resource.spec).spec, resource))
     for kind, name in deleted:
         after = after.after(Gone(kind.spec, name))
-    return Foreseen(tuple(applied), plan(before, after))
+    return Foreseen(tuple(applied), plan(before, after, settings))
 
 
-async def _secrets(store: DocumentStore, concerned: Collection[Resource[Any]]) -> Listed:
+def speakers() -> SpeakerSettings:
+    """What the routers are started with, as far as the command line can know it: $NAMESPACE, where passwords are."""
+    settings = SpeakerSettings()
+    return replace(settings, namespace=os.environ.get("NAMESPACE") or settings.namespace)
+
+
+async def _secrets(store: DocumentStore, concerned: Collection[Resource[Any]], namespace: str) -> Listed:
     """The Secrets among `concerned` and those that hold its passwords, one by one: a cluster has many others.
 
     For whoever may not read them, each that is named is taken to be there.
     """
-    namespace = SpeakerSettings().namespace
     wanted: dict[str, dict[str, str]] = {it.name: {} for it in concerned if isinstance(it.spec, Secret)}
     for ref in (ref for it in concerned for ref in _passwords(it.spec)):
         wanted.setdefault(f"{namespace}/{ref.name}", {})[ref.key] = NOT_SEEN

@@ -106,7 +106,7 @@ def plan(
     """What would apply do? Sessions, announcements, kernel routes, pods, and the worst moment; nothing is changed.
 
     Worked out from the datastore alone, by the code that the daemons run. Exit 0 when there is nothing to do, 3 when
-    there is, 1 when it would be refused.
+    there is, 1 when it would be refused. Secrets with passwords are looked for in kube-system, else in $NAMESPACE.
 
     \b
     Examples:

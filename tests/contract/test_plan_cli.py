@@ -145,3 +145,29 @@ def test_rollback_refuses_what_is_dangerous(store: Store) -> None:
 def test_an_unknown_generation_is_named_with_those_that_are_kept(store: Store) -> None:
     done = store.felixpy("rollback", "9")
     assert (done.returncode, "kept are 1" in done.stderr) == (1, True)
+
+
+PASSWORD = """
+apiVersion: v1
+kind: Secret
+metadata: {name: bgp, namespace: felixpy}
+stringData: {word: correct-horse}
+"""
+PEER = """
+apiVersion: projectcalico.org/v3
+kind: BGPPeer
+metadata: {name: tor}
+spec: {node: n1, peerIP: 172.20.0.1, asNumber: 65000, password: {secretKeyRef: {name: bgp, key: word}}%s}
+"""
+
+
+@pytest.mark.parametrize(("namespace", "effect"), [("felixpy", "reset"), ("", "live")])
+def test_passwords_are_looked_for_where_the_routers_have_theirs(
+    store: Store, monkeypatch: pytest.MonkeyPatch, namespace: str, effect: str
+) -> None:
+    """The control: in kube-system there is none, so the session is held down before and after."""
+    assert store.felixpy("apply", "-f", store.write("peer.yaml", PASSWORD, PEER % "")).returncode == 0
+    monkeypatch.setenv("NAMESPACE", namespace)
+    _, made = store.plan("-f", store.write("faster.yaml", PEER % ", keepaliveTime: 5s"))
+    assert [row["effect"] for row in made["sessions"]] == [effect]
+    assert made["worst"]["sessions_down"] == (effect == "reset")

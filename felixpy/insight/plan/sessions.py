@@ -69,7 +69,19 @@ def _of_node(old: Router | None, new: Router | None, rewritten: AbstractSet[str]
         if set(other.filters) & rewritten:
             fields, effects = [*fields, "filters"] if "filters" not in fields else fields, [*effects, Effect.SOFT]
         if effects:
-            yield _row(router, other, max(effects).text, fields)
+            yield _row(router, other, _effect(one, other, max(effects)), fields)
+
+
+def _effect(before: Session, after: Session, worst: Effect) -> str:
+    """A session that is held down, for want of its password say, is none."""
+    match bool(before.held_down), bool(after.held_down):
+        case True, True:
+            return Effect.LIVE.text
+        case True, False:
+            return BEGINS
+        case False, True:
+            return ENDS
+    return worst.text
 
 
 def _row(router: Router, session: Session | None, effect: str, fields: list[str]) -> SessionRow:
