@@ -45,7 +45,7 @@ def test_a_wrong_password_keeps_only_its_own_session_down_until_it_is_mended(
             soon(lambda: n1.routes().get(PREFIX) == "via 172.20.0.8 dev eth1 proto bird")
         with daemon(tmp_path / "right", kind, tor(link=right)) as theirs:
             soon(lambda: n1.up("172.20.0.9") and theirs.up("172.20.0.1") and theirs.view(BLOCK))
-    assert "right" not in n1.log() and dropped(n1) <= {"Node_172_20_0_9"}
+        assert "right" not in n1.log() and dropped(n1) <= {"Node_172_20_0_9"}
 
 
 @each_daemon

@@ -76,8 +76,9 @@ def test_a_node_that_is_cut_off_is_noticed_and_everything_goes_on_when_it_is_bac
     eventually(lambda: "10.65.1.64/26" in n3.routes(), 3)
     assert lost_of(lost(n1, "10.65.1.1", "10.65.3.1", 10)) == 0
     assert '"session down"' not in n1.log() + n3.log()
-    for address, events in told_of_neighbours(n1.log().splitlines()[before:]).items():
-        assert address in ("172.20.0.3", "fd20::3")
+    told = told_of_neighbours(n1.log().splitlines()[before:])
+    assert told.keys() >= {"172.20.0.3", "fd20::3"}
+    for events in told.values():
         # a machine that is busy may answer late once more: each change is told once, and the last is its return
         assert events in (["neighbour lost", "neighbour back"] * times for times in (1, 2, 3))
 
