@@ -28,7 +28,7 @@ def check(*, lab: str | None, datastore: str | None, grace: float, output: str) 
     nothing loops; every block lies on a blackhole; both ends of a session have it; the books of addresses agree with
     what is attached. Worked out from the kernels' own tables, so it needs no packet and no working network.
     """
-    targets = targets_of(lab)
+    targets = targets_of(lab, datastore=datastore)
     view = network(targets, resources(targets, datastore))
     for who, reason in missing(view).items():
         click.echo(f"felixpy: not asked: {who}: {reason}", err=True)

@@ -55,7 +55,8 @@ def diff(*, before: str, after: str, node: str | None, lab: str | None, datastor
     times = parse_moment(before, now), parse_moment(after, now)
     if times[0] > times[1]:
         raise Usage(f"{before} is later than {after}")
-    targets = [resolve(node, lab, datastore)] if node else [it for it in targets_of(lab) if runs_daemons(it)]
+    meant = [resolve(node, lab, datastore)] if node else targets_of(lab, datastore=datastore)
+    targets = [it for it in meant if node or runs_daemons(it)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         answers = list(pool.map(lambda target: _one(target, *times), targets))
     missing = {target.node: it for target, it in zip(targets, answers, strict=True) if isinstance(it, str)}

@@ -50,7 +50,7 @@ def doctor(
     if listed:
         _list(output)
         return
-    targets = targets_of(lab, node)
+    targets = targets_of(lab, node, datastore)
     view = network(targets, resources(targets, datastore), system=True)
     found = [it for it in findings(view, time.time(), only) if node in (None, it.node) or not it.node]
     columns: tuple[Column[Finding], ...] = (

@@ -14,6 +14,7 @@ from felixpy.cli.viewing import (
     AT_ONCE,
     DAEMONS,
     Asked,
+    cluster_of,
     missing,
     network,
     node_view,
@@ -30,8 +31,7 @@ from felixpy.model.errors import Trouble, Usage
 from felixpy.model.past import PastRoutes
 from felixpy.model.resources import BGPPeer, Node, WorkloadEndpoint
 from felixpy.model.status import EndpointsStatus, HealthStatus, PeersStatus, RibStatus
-from felixpy.show.remote import SCHEME, has_cluster, means_cluster
-from felixpy.show.target import Target, lab_nodes, resolve
+from felixpy.show.target import Target
 from felixpy.ui.cast import told_sessions
 from felixpy.ui.picture import Picture
 from felixpy.ui.shape import picture
@@ -49,7 +49,7 @@ class Seen:
     def __init__(self, lab: str | None, datastore: str | None) -> None:
         self._lab = lab
         self._datastore = datastore
-        self.cluster = _cluster(lab, datastore)
+        self.cluster = cluster_of(lab, datastore)
         self._still: Mapping[str, NodeView] = {}  # lab nodes without our daemons, as they were when last looked into
         self._still_at = 0.0
         self._drawn: Picture | None = None
@@ -86,10 +86,7 @@ class Seen:
         return {"pods": self._pods[:NAMES_MOST]}
 
     def _targets(self) -> list[Target]:
-        if not self.cluster:
-            return targets_of(self._lab)
-        names = sorted(resources((), self.cluster, (Node,)).of(Node))
-        return [resolve(name, None, self.cluster) for name in names]
+        return targets_of(self._lab, datastore=self.cluster or self._datastore)
 
     def _topology(self, targets: Sequence[Target]) -> Topology | None:
         """A lab's file as it is now; None when it is gone, or no longer one."""
@@ -207,12 +204,3 @@ def _light(target: Target) -> NodeView:
 def _moment(text: str) -> float:
     """Unix seconds. Usage when they are none."""
     return parse_moment(text, time.time())
-
-
-def _cluster(lab: str | None, datastore: str | None) -> str:
-    """The cluster's datastore, when a cluster is meant: named, or the only thing at hand."""
-    if lab is not None:
-        return ""
-    if means_cluster(datastore):
-        return datastore or ""
-    return SCHEME if datastore is None and not lab_nodes() and has_cluster() else ""

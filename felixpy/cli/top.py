@@ -49,7 +49,7 @@ Examples:
 @output_option
 def top(*, lab: str | None, datastore: str | None, once: bool, output: str) -> None:
     """Every node in one line, live: daemons, sessions, pods, routes wanted and installed, what is refused."""
-    targets = targets_of(lab)
+    targets = targets_of(lab, datastore=datastore)
 
     def show() -> None:
         snapshot = resources(targets, datastore)

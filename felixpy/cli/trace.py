@@ -12,9 +12,11 @@ from felixpy.model.addresses import Address, parse_address
 from felixpy.model.errors import Trouble, Usage
 from felixpy.model.probe import ProbeResult
 from felixpy.model.resources import Resource, WorkloadEndpoint
+from felixpy.model.snapshot import Snapshot
 from felixpy.model.status import Record
 from felixpy.show.options import complete_lab
 from felixpy.show.output import as_json, as_yaml, escaped, output_option
+from felixpy.show.remote import run_on
 from felixpy.show.target import Target
 
 SMALL = 84  # bytes: what `ping` sends
@@ -55,9 +57,10 @@ def trace_command(
     Every hop is looked up in that node's own tables, so this works on a broken network. One ping with the pod's own
     source then proves it, and one of the way's full size. Exit 1 with the first hop that fails and what mends it.
     """
-    targets = targets_of(lab)
-    snapshot = resources(targets, datastore)
+    known = targets_of(lab, datastore=datastore)
+    snapshot = resources(known, datastore)
     addresses = ends_of(snapshot.of(WorkloadEndpoint).values(), source, destination)
+    targets = concerned(known, snapshot, addresses)
     view = network(targets, snapshot, about=[str(address) for address in addresses])
     ends = [places(view, address) for address in addresses]
     there, back = trace(view, *ends), trace(view, ends[1], ends[0])
@@ -88,6 +91,20 @@ def ends_of(endpoints: Iterable[Resource[WorkloadEndpoint]], *names: str) -> lis
     raise Usage(f"they have no address family in common: {said}")
 
 
+def concerned(targets: Sequence[Target], snapshot: Snapshot, addresses: Collection[Address]) -> Sequence[Target]:
+    """Of a cluster's nodes those that have these pods, for asking one takes a second. All, where one is no pod's."""
+    if not any(target.cluster for target in targets):
+        return targets
+    nodes: set[str] = set()
+    for address in addresses:
+        pods = (it.spec for it in snapshot.of(WorkloadEndpoint).values())
+        having = {it.node for it in pods if any(address in network for network in it.ip_networks)}
+        if not having:
+            return targets
+        nodes |= having
+    return [target for target in targets if target.node in nodes]
+
+
 def _addresses(endpoints: Iterable[Resource[WorkloadEndpoint]], name: str) -> list[Address]:
     try:
         return [parse_address(name)]
@@ -111,15 +128,21 @@ def _probe(ends: Sequence[Place], size: int, targets: Collection[Target]) -> Pro
         from felixpy.kernel.probe import probe
 
         return probe(parse_address(source), parse_address(destination), size)
+    argv = ("felixpy", "probe", source, destination, "--size", str(size), "-o", "json")
+    try:
+        return msgspec.json.decode(_run_on(target, argv), type=ProbeResult)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        raise Trouble(f"no probe could be sent from {target.node}: {error}") from error
+
+
+def _run_on(target: Target, argv: Sequence[str]) -> bytes:
+    """What a command prints on the node; it may fail, and say why in its answer."""
+    if target.cluster:
+        return run_on(target.cluster, target.node, "felixpy", argv, may_fail=True)
     from felixpy.lab.enter import run_in
     from felixpy.lab.registry import find_lab
 
-    argv = ("felixpy", "probe", source, destination, "--size", str(size), "-o", "json")
-    try:
-        done = run_in(find_lab(target.lab), target.node, argv, timeout=PATIENCE_S)
-        return msgspec.json.decode(done.stdout, type=ProbeResult)
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise Trouble(f"no probe could be sent from {target.node}: {error}") from error
+    return run_in(find_lab(target.lab), target.node, argv, timeout=PATIENCE_S).stdout.encode()
 
 
 def _first(there: Direction, back: Direction, small: ProbeResult | None, full: ProbeResult | None) -> Station | None:

@@ -1,6 +1,7 @@
 """Join: the whole network as the command line sees it, every node asked at the same time."""
 
 import asyncio
+import os
 import subprocess
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -17,11 +18,12 @@ from felixpy.datastore.open import open_datastore
 from felixpy.insight.view import NetworkView, NodeView
 from felixpy.model.errors import Trouble, Unreachable
 from felixpy.model.facts import NodeFacts
-from felixpy.model.resources import KINDS, ConfigMap, Secret, Spec
+from felixpy.model.resources import KINDS, ConfigMap, Node, Secret, Spec
 from felixpy.model.snapshot import Snapshot
 from felixpy.model.status import EndpointsStatus, HealthStatus, PeersStatus, Record
 from felixpy.model.system import SystemFacts
-from felixpy.show.target import Target, lab_nodes, resolve
+from felixpy.show.remote import SCHEME, has_cluster, means_cluster
+from felixpy.show.target import Target, lab_nodes, resolve, runs_here
 
 AT_ONCE = 16  # nodes that are asked at the same time
 PATIENCE_S = 10.0  # for a command inside a lab's node
@@ -45,13 +47,29 @@ def network(
 
 
 def resources(targets: Collection[Target], datastore: str | None, kinds: Collection[type[Spec]] = SHOWN) -> Snapshot:
-    """What is in the datastore, everything but Secrets and ConfigMaps; a lab's own when `datastore` names none."""
-    store = next((f"files:{target.store}" for target in targets if target.store), None)
+    """What is in the datastore, all but Secrets and ConfigMaps; in that of `targets` when `datastore` names none."""
+    stores = (target.cluster or (f"files:{target.store}" if target.store else "") for target in targets)
+    store = next(filter(None, stores), None)
     return asyncio.run(_resources(datastore or store, kinds))
 
 
-def targets_of(lab: str | None, node: str | None = None) -> list[Target]:
-    """Every node of the lab that is meant (by name, by its node, or as the only one); else this machine alone."""
+def cluster_of(lab: str | None, datastore: str | None) -> str:
+    """The datastore of the cluster that is meant, by name, by $FELIXPY_DATASTORE, or as all there is; "" for none."""
+    if lab is not None:
+        return ""
+    if means_cluster(datastore):
+        return datastore or ""
+    if datastore is not None or runs_here() or lab_nodes():
+        return ""
+    usual = os.environ.get("FELIXPY_DATASTORE", "")
+    return usual if means_cluster(usual) else SCHEME if not usual and has_cluster() else ""
+
+
+def targets_of(lab: str | None, node: str | None = None, datastore: str | None = None) -> list[Target]:
+    """Every node of the cluster or lab that is meant (named, by its node, or as the only one); else this machine."""
+    cluster = cluster_of(lab, datastore)
+    if cluster:
+        return [resolve(name, None, cluster) for name in sorted(resources((), cluster, (Node,)).of(Node))]
     labs = lab_nodes()
     if node is not None:
         lab = resolve(node, lab).lab or lab

@@ -37,10 +37,11 @@ class Pods(msgspec.Struct):
     items: list[FoundPod] = []
 
 
-def run_on(cluster: str, node: str, daemon: str, argv: Sequence[str]) -> bytes:
+def run_on(cluster: str, node: str, daemon: str, argv: Sequence[str], *, may_fail: bool = False) -> bytes:
     """What `argv` prints in the pod of `daemon` on `node` (in the other daemon's when that one is not there).
 
-    Unreachable or Trouble says what went wrong, with the program's own words.
+    With `may_fail` also when its exit code is not 0, as long as it printed something. Unreachable or Trouble says
+    what went wrong, with the program's own words.
     """
     from felixpy.datastore.kubernetes.access import find_access
     from felixpy.datastore.kubernetes.exec import run_in_pod
@@ -51,7 +52,7 @@ def run_on(cluster: str, node: str, daemon: str, argv: Sequence[str]) -> bytes:
     if pod is None:
         raise Unreachable(f"no pod of felixpy or birdpy runs on node {node} of {find_access(argument).target}")
     done = run_in_pod(find_access(argument), pod.namespace, pod.name, argv)
-    if done.code:
+    if done.code and not (may_fail and done.output):
         raise Trouble(f"pod {pod.namespace}/{pod.name}: {done.complaint or f'exit code {done.code}'}")
     return done.output
 

@@ -61,12 +61,8 @@ def resolve(node: str | None, lab: str | None = None, datastore: str | None = No
     """
     wanted = node or this_node()
     labs = lab_nodes()
-    if (
-        lab is None
-        and wanted == this_node()
-        and (_runs_here() or not any(wanted in nodes for nodes in labs.values()))
-    ):
-        if node or _runs_here() or "FELIXPY_NODE" in os.environ:
+    if lab is None and wanted == this_node() and (runs_here() or not any(wanted in nodes for nodes in labs.values())):
+        if node or runs_here() or "FELIXPY_NODE" in os.environ:
             return Target(wanted, run_dir())
         raise Usage(f"name a node with --node: no daemon runs on this machine; {_known(labs)}")
     found = [name for name, nodes in labs.items() if wanted in nodes and lab in (None, name)]
@@ -88,7 +84,8 @@ def lab_nodes() -> dict[str, list[str]]:
     return {folder.parent.name: sorted(node.name for node in folder.iterdir()) for folder in folders}
 
 
-def _runs_here() -> bool:
+def runs_here() -> bool:
+    """Whether a daemon of ours runs on this machine."""
     return any(status_socket(daemon).exists() for daemon in ("felixpy", "birdpy"))
 
 

@@ -56,3 +56,16 @@ def test_a_kubeconfig_with_its_role_shows_every_node_and_without_it_nothing(grou
             asked(ground, kubeconfig, "birdpy", "peers", "--node", "n9")
     finally:
         ground.kubectl("delete", "rolebinding", "-n", "felixpy", "a-laptop")
+
+
+def test_pods_of_two_nodes_are_traced_and_the_whole_is_checked_from_a_laptop(ground: Ground) -> None:
+    """By an administrator's kubeconfig: every node's own tables, and a probe sent from the source's node."""
+    admin = ground.cluster.control.folder / "pki" / "admin.conf"
+    first, second = ground.on("n1"), ground.on("n2")
+    way = asked(ground, admin, "felixpy", "trace", f"default/{first.name}", f"default/{second.name}")
+    assert way["first_failure"] is None and way["missing"] == {}, way
+    assert [way["there"][end]["node"] for end in ("source", "destination")] == ["n1", "n2"]
+    assert {station["node"] for station in way["there"]["stations"]} == {"n1", "n2"}
+    assert way["probe"]["answered"] and way["full_size"]["answered"]
+    looked = asked(ground, admin, "felixpy", "check")
+    assert looked["nodes"] == ["n1", "n2", "n3"] and looked["violations"] == [] and looked["missing"] == {}
