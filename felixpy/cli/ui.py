@@ -1,6 +1,7 @@
 """Join: `felixpy ui`: the page, served on loopback until Ctrl-C."""
 
 import asyncio
+import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,14 @@ async def _serve(seen: "Seen", where: tuple[str, int], allowed: tuple[str, ...],
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"http://{shown}:{port}/")
     click.echo("felixpy: Ctrl-C ends it", err=True)
-    async with server, asyncio.TaskGroup() as group:
-        group.create_task(live.run())
-        group.create_task(server.serve_forever())
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where whoever started us had them ignored
+        loop.add_signal_handler(number, ended.set)
+    async with server:
+        tasks = [asyncio.ensure_future(it) for it in (live.run(), server.serve_forever(), ended.wait())]
+        done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        for task in done:
+            task.result()

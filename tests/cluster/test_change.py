@@ -2,6 +2,8 @@
 
 import json
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -61,31 +63,49 @@ def unplug(ground: Ground, node: str) -> None:
     ground.kubectl("delete", "pods", *there, "--force", "--grace-period=0")
 
 
-def test_a_hundred_pods_come_and_go_and_no_address_is_left(ground: Ground) -> None:
-    before = sum(held(ground).values())
-    ground.kubectl("apply", "-f", "-", given=MANY.format(replicas=100))
-    ground.ready("app=many", 100, 400)
-    assert sum(held(ground).values()) == before + 100
-    addresses = [pod.address() for pod in ground.pods("app=many")]
-    assert len(set(addresses)) == 100
-    ground.kubectl("delete", "deployment", "many")
+def in_use(ground: Ground) -> int:
+    """How many addresses are taken, once as many pods have one: those that other tests deleted are gone then."""
+
+    def pods() -> int:
+        listed = ground.cluster.control.get("pods", "--all-namespaces")["items"]
+        return sum(not pod["spec"].get("hostNetwork") for pod in listed)
+
+    until(lambda: pods() == sum(held(ground).values()), "every address has its pod", 180)
+    return pods()
+
+
+@contextmanager
+def many(ground: Ground, count: int) -> Iterator[None]:
+    """So many pods more, meanwhile; deleted also where a test fails, for the others would wait for them."""
+    ground.kubectl("apply", "-f", "-", given=MANY.format(replicas=count))
+    try:
+        yield
+    finally:
+        ground.kubectl("delete", "deployment", "many")
     ground.ready("app=many", 0, 300)
-    until(lambda: sum(held(ground).values()) == before, "every address is free again", 120)
+
+
+def test_a_hundred_pods_come_and_go_and_no_address_is_left(ground: Ground) -> None:
+    before = in_use(ground)
+    with many(ground, 100):
+        ground.ready("app=many", 100, 400)
+        assert sum(held(ground).values()) == before + 100
+        addresses = [pod.address() for pod in ground.pods("app=many")]
+        assert len(set(addresses)) == 100
+    until(lambda: sum(held(ground).values()) == before, "every address is free again", 180)
     assert in_order(ground)
 
 
 def test_a_kubelet_that_dies_while_pods_are_made_leaves_nothing_twice_and_nothing_lost(ground: Ground) -> None:
-    before = sum(held(ground).values())
+    before = in_use(ground)
     machine = ground.cluster.machines["n2"]
-    ground.kubectl("apply", "-f", "-", given=MANY.format(replicas=18))
-    until(lambda: len(ground.pods("app=many")) >= 3, "some pods are there", 120)
-    machine.end("kubelet", signal.SIGKILL)
-    machine.start_kubelet()
-    ground.ready("app=many", 18, 300)
-    assert len({pod.address() for pod in ground.pods("app=many")}) == 18
-    ground.kubectl("delete", "deployment", "many")
-    ground.ready("app=many", 0, 300)
-    until(lambda: sum(held(ground).values()) == before, "every address is free again", 120)
+    with many(ground, 18):
+        until(lambda: len(ground.pods("app=many")) >= 3, "some pods are there", 120)
+        machine.end("kubelet", signal.SIGKILL)
+        machine.start_kubelet()
+        ground.ready("app=many", 18, 300)
+        assert len({pod.address() for pod in ground.pods("app=many")}) == 18
+    until(lambda: sum(held(ground).values()) == before, "every address is free again", 180)
     assert in_order(ground)
 
 

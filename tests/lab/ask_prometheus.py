@@ -13,7 +13,8 @@ def asked(base: str, path: str) -> Any:
         with urllib.request.urlopen(base + path, timeout=10) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as error:
-        return json.load(error)
+        said = error.read()
+        return json.loads(said) if said.startswith(b"{") else {"status": "away", "error": said.decode()}
     except OSError as error:  # it is still starting
         return {"status": "away", "error": str(error)}
 
