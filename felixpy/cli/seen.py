@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import structs
 
 from felixpy.cli.past import routes_then
-from felixpy.cli.trace import ends_of
+from felixpy.cli.trace import looked
 from felixpy.cli.viewing import (
     AT_ONCE,
     DAEMONS,
@@ -23,13 +23,13 @@ from felixpy.cli.viewing import (
     targets_of,
 )
 from felixpy.history.moments import parse_moment
-from felixpy.insight.trace import places, trace
+from felixpy.insight.trace import trace
 from felixpy.insight.view import NetworkView, NodeView
 from felixpy.lab.topology import Topology, load
 from felixpy.model.addresses import parse_prefix
 from felixpy.model.errors import Trouble, Usage
 from felixpy.model.past import PastRoutes
-from felixpy.model.resources import BGPPeer, Node, WorkloadEndpoint
+from felixpy.model.resources import BGPPeer, Node
 from felixpy.model.status import EndpointsStatus, HealthStatus, PeersStatus, RibStatus
 from felixpy.show.target import Target
 from felixpy.ui.cast import told_sessions
@@ -181,11 +181,8 @@ class Seen:
         return prefix_story(wanted, found, drawn, why)
 
     def _trace(self, source: str, destination: str) -> TraceStory:
-        targets, drawn = self._targets(), self._picture()
-        snapshot = resources(targets, self.cluster or self._datastore)
-        addresses = ends_of(snapshot.of(WorkloadEndpoint).values(), source.strip(), destination.strip())
-        view = network(targets, snapshot, about=[str(address) for address in addresses])
-        start, end = (places(view, address) for address in addresses)
+        drawn, store = self._picture(), self.cluster or self._datastore
+        _, view, (start, end) = looked(self._targets(), store, source.strip(), destination.strip())
         return TraceStory(
             there=way(trace(view, start, end), drawn), back=way(trace(view, end, start), drawn),
             missing=dict(missing(view)),

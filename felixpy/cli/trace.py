@@ -8,6 +8,7 @@ import msgspec
 
 from felixpy.cli.viewing import missing, network, resources, targets_of
 from felixpy.insight.trace import Direction, Place, Station, places, trace
+from felixpy.insight.view import NetworkView
 from felixpy.model.addresses import Address, parse_address
 from felixpy.model.errors import Trouble, Usage
 from felixpy.model.probe import ProbeResult
@@ -57,12 +58,7 @@ def trace_command(
     Every hop is looked up in that node's own tables, so this works on a broken network. One ping with the pod's own
     source then proves it, and one of the way's full size. Exit 1 with the first hop that fails and what mends it.
     """
-    known = targets_of(lab, datastore=datastore)
-    snapshot = resources(known, datastore)
-    addresses = ends_of(snapshot.of(WorkloadEndpoint).values(), source, destination)
-    targets = concerned(known, snapshot, addresses)
-    view = network(targets, snapshot, about=[str(address) for address in addresses])
-    ends = [places(view, address) for address in addresses]
+    targets, view, ends = looked(targets_of(lab, datastore=datastore), datastore, source, destination)
     there, back = trace(view, *ends), trace(view, ends[1], ends[0])
     small = full = None
     if not no_probe and ends[0].node:
@@ -77,6 +73,17 @@ def trace_command(
     else:
         _show(result, wide=output == "wide")
     raise SystemExit(1 if result.first_failure else 0)
+
+
+def looked(
+    known: Sequence[Target], datastore: str | None, source: str, destination: str
+) -> tuple[Sequence[Target], NetworkView, list[Place]]:
+    """The nodes of `known` that were asked for this trace, what they hold, and where its two ends are."""
+    snapshot = resources(known, datastore)
+    addresses = ends_of(snapshot.of(WorkloadEndpoint).values(), source, destination)
+    targets = concerned(known, snapshot, addresses)
+    view = network(targets, snapshot, about=[str(address) for address in addresses])
+    return targets, view, [places(view, address) for address in addresses]
 
 
 def ends_of(endpoints: Iterable[Resource[WorkloadEndpoint]], *names: str) -> list[Address]:
